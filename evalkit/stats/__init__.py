@@ -1,0 +1,1 @@
+"""Pure statistics: arrays in, frozen dataclasses out. Imports nothing else of evalkit."""
