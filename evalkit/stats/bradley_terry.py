@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, log, sqrt
+from math import log, sqrt
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from evalkit.stats.cluster_variance import FEWEST_PROMPTS, cluster_variance, clusters
+from evalkit.stats.cluster_variance import cluster_variance, clusters
 from evalkit.stats.clustered import clustered_share, t_interval
 from evalkit.stats.estimate import Estimate
 
 ELO_PER_LOG_RATIO = 400 / log(10)
+ONE_SIDED = "no finite value: one system won no vote; the interval is one-sided"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ def log_ratio(wins: int, losses: int, *, confidence: float = 0.95) -> Estimate:
     if n == 0:
         return Estimate(None, None, None, 0, method, note="no decisive vote")
     if wins == 0 or losses == 0:
-        note = "no finite value: one system won no vote; the interval is one-sided"
-        bound = _logit((1 - confidence) ** (1 / n))
+        bound = log((1 - confidence) ** (1 / n) / (1 - (1 - confidence) ** (1 / n)))
         low, high = (bound, None) if losses == 0 else (None, -bound)
-        return Estimate(None, low, high, n, method, note=note)
+        return Estimate(None, low, high, n, method, note=ONE_SIDED)
     value, error = log(wins / losses), sqrt(1 / wins + 1 / losses)
     half = float(stats.norm.isf((1 - confidence) / 2)) * error
     return Estimate(value, value - half, value + half, n, method)
@@ -60,18 +60,23 @@ def clustered_log_ratio(
     won = votes[kept] > 0
     labels = np.asarray(prompts)[kept], None if raters is None else np.asarray(raters)[kept]
     share = clustered_share(won, *labels, confidence=confidence)
-    base = replace(share, method=share.method.replace("Wilson on n/deff", "Bradley-Terry, clustered"))
-    if share.value is None or share.low is None or share.high is None:
-        value = None if share.value in (None, 0.0, 1.0) else _logit(share.value or 0)
-        return replace(base, value=value)
+    base = replace(
+        share,
+        value=_finite_logit(share.value),
+        low=_finite_logit(share.low),
+        high=_finite_logit(share.high),
+        method=share.method.replace("Wilson on n/deff", "Bradley-Terry, clustered"),
+    )
     if share.value in (0.0, 1.0):
-        note = "no finite value: one system won no vote; the interval is one-sided"
-        low = None if share.low == 0 else _logit(share.low)
-        return replace(base, value=None, low=low, high=None if share.high == 1 else _logit(share.high), note=note)
+        return replace(base, note=share.note or ONE_SIDED)
+    if share.value is None or share.low is None:
+        return base
     fit = cluster_variance(np.where(won, 1 / won.sum(), -1 / (~won).sum()), clusters(*labels))
-    value, error = _logit(share.value), sqrt(float(fit.variance[0]))
-    low, high = t_interval(value, error, float(fit.degrees_of_freedom[0]), confidence)
-    return replace(base, value=value, low=low, high=high)
+    error, df = sqrt(float(fit.variance[0])), float(fit.degrees_of_freedom[0])
+    if base.value is None or error < 1e-9:
+        return base
+    low, high = t_interval(base.value, error, df, confidence)
+    return replace(base, low=low, high=high)
 
 
 def elo(strength: Estimate) -> Estimate:
@@ -102,7 +107,5 @@ def rao_kupper(wins: int, losses: int, ties: int) -> TieModel:
     return TieModel(log(against_b / against_a) / 2, sqrt(against_a * against_b), n, method)
 
 
-def _logit(share: float) -> float:
-    if share in (0.0, 1.0):
-        return -inf if share == 0 else inf
-    return log(share / (1 - share))
+def _finite_logit(share: float | None) -> float | None:
+    return None if share is None or not 0 < share < 1 else log(share / (1 - share))
