@@ -1,0 +1,66 @@
+"""Where things lie and what is secret. The only file that reads the environment (variables EVALKIT_*)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from evalkit.errors import SpecError
+
+
+class Settings(BaseSettings):
+    """The settings of this machine. Each has a variable of its own: `EVALKIT_DATA`, `EVALKIT_DATABASE_URL`, ..."""
+
+    model_config = SettingsConfigDict(env_prefix="EVALKIT_", env_file=".env", extra="ignore", frozen=True)
+
+    root: Path = Field(default_factory=lambda: find_root(Path.cwd()), description="the checkout: studies/ and data/")
+    data: Path | None = Field(default=None, description="images, runs and the database; default ROOT/data")
+    reports: Path | None = Field(default=None, description="where reports are written; default ROOT/reports")
+    database_url: str | None = Field(default=None, description="the voting database; default SQLite in DATA")
+    parti: Path | None = Field(default=None, description="a local PartiPrompts.tsv, instead of the hub")
+    device: str = Field(default="auto", description="cuda, mps, cpu or auto")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; default: torch's own")
+    app_url: str = Field(default="http://localhost:8501", description="the raters' address, for invite links")
+    secret: SecretStr | None = Field(default=None, description="key of the image addresses; default: made in DATA")
+    researcher_password: SecretStr | None = Field(default=None, description="password of the researcher's app")
+
+    @property
+    def data_dir(self) -> Path:
+        return self.data or self.root / "data"
+
+    @property
+    def images_dir(self) -> Path:
+        return self.data_dir / "images"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.reports or self.root / "reports"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'evalkit.db'}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings, read once per process."""
+    return Settings()
+
+
+def find_root(start: Path) -> Path:
+    """The checkout: the nearest folder from `start` upwards, else the one this file lies in, that holds studies/."""
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "studies").is_dir() and (folder / "data" / "models").is_dir():
+            return folder
+    raise SpecError(
+        "cannot find the evalkit checkout (a folder with studies/ and data/models/)",
+        where=str(start),
+        hint="run inside the checkout, or set EVALKIT_ROOT",
+    )

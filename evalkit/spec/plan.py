@@ -1,0 +1,114 @@
+"""The plan of a study: every image that it needs, with its seed and its key, before the first second of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from evalkit.errors import SpecError
+from evalkit.registry import unknown
+from evalkit.spec.catalog import ModelCard, Prompt
+from evalkit.spec.identity import digest, draw, image_seed
+from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.study import System
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """One image to be made."""
+
+    key: str
+    system: str
+    prompt: Prompt
+    index: int
+    """number of the image among those of its prompt and system, from 0"""
+    seed: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a plan: what `--limit`, `--sample`, `--categories` and `--systems` pick. It never changes the SHA."""
+
+    systems: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    sample: int | None = None
+    limit: int | None = None
+
+
+def select_prompts(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[Prompt]:
+    """The study's prompts: filtered by language, category and challenge, then drawn by key."""
+    wish = resolved.study.prompts
+    where = str(resolved.path)
+    for kind, wanted in (("lang", wish.languages), ("category", wish.categories), ("challenge", wish.challenges)):
+        known = {getattr(prompt, kind) for prompt in prompts}
+        for value in wanted:
+            if value not in known:
+                raise unknown(kind, value, known, where=where)
+        prompts = [prompt for prompt in prompts if not wanted or getattr(prompt, kind) in wanted]
+    keys = draw((prompt.key for prompt in prompts), wish.sample, wish.seed)
+    if wish.sample and len(keys) < wish.sample:
+        raise SpecError(f"prompts.sample is {wish.sample}, but only {len(keys)} prompts fit", where=where)
+    chosen = set(keys)
+    return [prompt for prompt in prompts if prompt.key in chosen]
+
+
+def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:
+    """The keys of the prompts that raters see."""
+    design = resolved.study.voting
+    if design is None:
+        return []
+    keys = draw((prompt.key for prompt in prompts), design.sample, design.seed)
+    if design.sample and len(keys) < design.sample:
+        raise SpecError(f"voting.sample is {design.sample}, but there are {len(keys)} prompts", where=str(resolved.path))
+    return keys
+
+
+def plan_images(prompts: Sequence[Prompt], resolved: ResolvedStudy, part: Part = Part()) -> list[PlannedImage]:
+    """All images of the study, or a part of them: system by system, prompts in file order, then by number.
+
+    Args:
+        prompts: the study's prompts, as `select_prompts` gives them.
+    """
+    for name in part.systems:
+        resolved.study.system(name)
+    return [image for system in resolved.study.systems if not part.systems or system.name in part.systems
+            for image in _of_system(system, resolved, prompts, part)]
+
+
+def _of_system(
+    system: System, resolved: ResolvedStudy, prompts: Sequence[Prompt], part: Part
+) -> Iterator[PlannedImage]:
+    study, card = resolved.study, resolved.cards[system.name]
+    shown = set(voting_keys(prompts, resolved))
+    identity = system_identity(system, card)
+    width, height = system.sampling.width or card.size, system.sampling.height or card.size
+    for prompt in _picked(prompts, part):
+        count = max(study.images, study.voting.images if study.voting and prompt.key in shown else 0)
+        for index in range(count):
+            seed = image_seed(study.seed, prompt.key, index)
+            yield PlannedImage(image_key(identity, prompt.text, seed), system.name, prompt, index, seed, width, height)
+
+
+def _picked(prompts: Iterable[Prompt], part: Part) -> list[Prompt]:
+    prompts = list(prompts)
+    for category in part.categories:
+        if category not in (known := {prompt.category for prompt in prompts}):
+            raise unknown("category", category, known, where="--categories")
+    picked = [prompt for prompt in prompts if not part.categories or prompt.category in part.categories]
+    keys = set(draw((prompt.key for prompt in picked), part.sample, 0))
+    picked = [prompt for prompt in picked if prompt.key in keys]
+    return picked if part.limit is None else picked[: part.limit]
+
+
+def system_identity(system: System, card: ModelCard) -> str:
+    """Digest of all that changes a system's pixels, apart from prompt and seed."""
+    size = {"width": system.sampling.width or card.size, "height": system.sampling.height or card.size}
+    model = card.model_dump(mode="json", include={"loader", "source", "revision", "variant", "dtype"})
+    return digest({"model": model, "sampling": system.sampling.model_dump(mode="json") | size, "runtime": "pytorch"})
+
+
+def image_key(identity: str, prompt_text: str, seed: int) -> str:
+    """The key of an image: SHA-256 over its system's identity, its prompt and its seed (64 hexadecimal digits)."""
+    return digest([identity, prompt_text, seed])

@@ -1,0 +1,144 @@
+"""A study with all that it names found: cards, prompt set, questions, locked revisions, and the study's SHA."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from evalkit import registry
+from evalkit.errors import SpecError
+from evalkit.spec import source
+from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, PromptSet, Question
+from evalkit.spec.identity import digest
+from evalkit.spec.source import Spec
+from evalkit.spec.study import Study, load_study, study_path
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+
+
+class Lock(Spec):
+    """studies/NAME.lock.yaml: revisions that the hub gave when the study was fetched."""
+
+    models: dict[str, str] = Field(default_factory=dict)
+    prompts: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResolvedStudy:
+    """A study and everything that it names."""
+
+    study: Study
+    cards: dict[str, ModelCard]
+    """system name -> card, with the locked revision where the card has none"""
+    prompt_set: PromptSet
+    questions: tuple[Question, ...]
+    sha: str
+    root: Path
+    path: Path
+
+    @property
+    def run_name(self) -> str:
+        return f"{self.study.name}-{self.sha[:8]}"
+
+    @property
+    def miniature(self) -> bool:
+        return any(card.miniature for card in self.cards.values())
+
+    def unpinned(self) -> list[str]:
+        """The models whose revision is neither in the card nor in the lock file."""
+        return sorted({card.name for card in self.cards.values() if card.revision == UNPINNED})
+
+
+def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) -> ResolvedStudy:
+    """Loads a study and all that it names; `prompts` replaces its prompt set (and so makes another study).
+
+    Raises:
+        SpecError: whatever is unknown or does not fit, with its file and line.
+    """
+    study = load_study(reference, root)
+    path = study_path(reference, root)
+    if prompts is not None and prompts != study.prompts.set:
+        selection = study.prompts.model_copy(update={"set": prompts})
+        study = study.model_copy(update={"prompts": selection})
+    catalog, lock = Catalog(root), load_lock(lock_path(path))
+    cards = {system.name: locked(catalog.model(system.model), lock) for system in study.systems}
+    for system in study.systems:
+        check_size(system.name, cards[system.name], system.sampling.width, system.sampling.height, path)
+    prompt_set = find_prompt_set(study.prompts.set, catalog, lock)
+    questions = tuple(catalog.question(name) for name in (study.voting.questions if study.voting else ()))
+    for metric in study.metrics:
+        if metric.name not in (known := registry.names("metrics")):
+            raise registry.unknown("metric", metric.name, known, where=str(path))
+    sha = study_sha(study, cards, prompt_set, questions)
+    return ResolvedStudy(study, cards, prompt_set, questions, sha, root, path)
+
+
+def study_sha(
+    study: Study, cards: dict[str, ModelCard], prompt_set: PromptSet, questions: tuple[Question, ...]
+) -> str:
+    """SHA-256 of all that can change a result: the study without its prose, and what it names."""
+    told = {"title", "summary", "notes", "url", "licence", "untested"}
+    return digest(
+        {
+            "study": study.model_dump(mode="json", exclude=told),
+            "cards": {name: card.model_dump(mode="json", exclude=told) for name, card in cards.items()},
+            "prompts": prompt_set.model_dump(mode="json", exclude=told),
+            "questions": [question.model_dump(mode="json", exclude=told) for question in questions],
+        }
+    )
+
+
+def lock_path(study_file: Path) -> Path:
+    """The lock file that belongs to a study file."""
+    return study_file.with_name(f"{study_file.stem}.lock.yaml")
+
+
+def load_lock(path: Path) -> Lock:
+    """The lock file, or an empty lock where there is none."""
+    return source.load(path, Lock) if path.is_file() else Lock()
+
+
+def locked(card: ModelCard, lock: Lock) -> ModelCard:
+    """The card with the lock's revision, where its own is `unpinned`."""
+    if card.revision != UNPINNED or card.name not in lock.models:
+        return card
+    update = {"revision": lock.models[card.name], "revision_source": "lock file"}
+    return ModelCard.model_validate(card.model_dump() | update)
+
+
+def find_prompt_set(name: str, catalog: Catalog, lock: Lock) -> PromptSet:
+    """A prompt set of the catalogue, or a table of prompts by path; its file's own digest is part of it."""
+    path = Path(name)
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        found = path if path.is_file() else catalog.root / path
+        if not found.is_file():
+            raise SpecError("no such prompt file", where=str(path), hint="give a CSV, TSV or JSONL file")
+        slug = "".join(letter if letter.isalnum() else "-" for letter in path.stem.lower()).strip("-")[:60] or "prompts"
+        return PromptSet(name=slug, title=path.name, source=str(found), sha256=file_sha256(found))
+    prompt_set = catalog.prompt_set(name)
+    file = catalog.root / prompt_set.source
+    if prompt_set.sha256 is None and file.is_file():
+        return prompt_set.model_copy(update={"sha256": file_sha256(file)})
+    if prompt_set.revision == UNPINNED and name in lock.prompts:
+        return prompt_set.model_copy(update={"revision": lock.prompts[name], "revision_source": "lock file"})
+    return prompt_set
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_size(system: str, card: ModelCard, width: int | None, height: int | None, path: Path) -> None:
+    """Refuses sides that the model cannot draw."""
+    for side in (width or card.size, height or card.size):
+        if side % card.size_multiple:
+            raise SpecError(
+                f"system {system!r}: {side} px is not a multiple of {card.size_multiple}, as {card.name} needs",
+                where=str(path),
+                hint=f"take {round(side / card.size_multiple) * card.size_multiple or card.size_multiple} px",
+            )

@@ -1,0 +1,35 @@
+"""Files that are written whole or not at all: temporary name, flush to disk, rename."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from evalkit.errors import UnavailableError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
+
+    Raises:
+        UnavailableError: the disk is full or not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UnavailableError(
+            f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """As `write_bytes`, UTF-8."""
+    write_bytes(path, text.encode("utf-8", "surrogatepass"))

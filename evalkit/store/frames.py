@@ -1,0 +1,100 @@
+"""The column contracts of every table of a run, in one place. A table that breaks its contract is never written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalkit.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRING, INTEGER, NUMBER, BOOLEAN = "string", "int64", "float64", "bool"
+
+IMAGES = {
+    "key": STRING,
+    "system": STRING,
+    "prompt_set": STRING,
+    "prompt_key": STRING,
+    "lang": STRING,
+    "category": STRING,
+    "challenge": STRING,
+    "prompt": STRING,
+    "image_index": INTEGER,
+    "seed": INTEGER,
+    "path": STRING,
+    "sha256": STRING,
+    "width": INTEGER,
+    "height": INTEGER,
+    "seconds": NUMBER,
+    "batch_size": INTEGER,
+    "flagged": BOOLEAN,
+    "blank": BOOLEAN,
+}
+SCORES_IMAGE = {"image_key": STRING, "value": NUMBER, "reason": STRING, "signature": STRING}
+SCORES_SET = {
+    "system": STRING,
+    "slice": STRING,
+    "lang": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "method": STRING,
+    "note": STRING,
+    "signature": STRING,
+}
+VOTES = {
+    "vote_id": STRING,
+    "rater": STRING,
+    "prompt_key": STRING,
+    "lang": STRING,
+    "question": STRING,
+    "system_a": STRING,
+    "system_b": STRING,
+    "image_a": STRING,
+    "image_b": STRING,
+    "side_shown": STRING,
+    "choice": STRING,
+    "kind": STRING,
+    "occasion": INTEGER,
+    "position": INTEGER,
+    "response_ms": INTEGER,
+    "cast_at": STRING,
+    "simulated": BOOLEAN,
+}
+RATERS = {
+    "rater": STRING,
+    "languages": STRING,
+    "n_votes": INTEGER,
+    "gold_accuracy": NUMBER,
+    "consistency": NUMBER,
+    "excluded_because": STRING,
+    "simulated": BOOLEAN,
+}
+CONTRACTS = {
+    "images": IMAGES,
+    "scores_image": SCORES_IMAGE,
+    "scores_set": SCORES_SET,
+    "votes": VOTES,
+    "raters": RATERS,
+}
+"""`side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
+`simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""
+
+
+def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame:
+    """The table with exactly the columns and types of its contract.
+
+    Raises:
+        RunError: a column is missing, unknown or of a type that does not fit.
+    """
+    columns = CONTRACTS[contract]
+    missing, strange = set(columns) - set(frame.columns), set(frame.columns) - set(columns)
+    if missing or strange:
+        parts = [f"missing {sorted(missing)}" if missing else "", f"unknown {sorted(strange)}" if strange else ""]
+        raise RunError(f"table {contract}: {', '.join(filter(None, parts))}", where=where, hint="run the stage again")
+    try:
+        return frame[list(columns)].astype(columns).reset_index(drop=True)
+    except (ValueError, TypeError) as error:
+        raise RunError(f"table {contract}: {error}", where=where, hint="run the stage again") from error

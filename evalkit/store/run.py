@@ -1,0 +1,135 @@
+"""The folder of one run. Exists means done: every file in it was written whole."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import RunError, SpecError
+from evalkit.store import frames
+from evalkit.store.files import write_bytes, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """One run: `Run(settings.runs_dir / resolved.run_name)`.
+
+    Holds study.yaml · resolved.json · manifest.json · images.parquet · features/ · scores/NAME.parquet · metrics.json ·
+    votes.parquet · raters.parquet · thumbnails/ · log.jsonl
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        return self.path(name).is_file()
+
+    def write_table(self, name: str, frame: pd.DataFrame, contract: str) -> Path:
+        """Writes `name` (as "images.parquet"), checked against its contract."""
+        path = self.path(name)
+        content = io.BytesIO()
+        frames.conform(frame, contract, str(path)).to_parquet(content, index=False)
+        write_bytes(path, content.getvalue())
+        return path
+
+    def read_table(self, name: str, contract: str) -> pd.DataFrame:
+        """Reads a table, checked against its contract.
+
+        Raises:
+            RunError: not there, damaged, or of another shape.
+        """
+        import pandas as pd
+
+        path = self.path(name)
+        if not path.is_file():
+            raise RunError(f"{name} is not there yet", where=str(self.folder), hint=_maker(name))
+        try:
+            frame = pd.read_parquet(path)
+        except Exception as error:  # pyarrow raises several kinds for a damaged file
+            hint = f"delete it, then {_maker(name)}"
+            raise RunError(f"{name} is damaged: {error}", where=str(path), hint=hint) from error
+        return frames.conform(frame, contract, str(path))
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Writes a record; NaN is refused, since JSON has none."""
+        write_text(self.path(name), json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return self.path(name)
+
+    def read_json(self, name: str) -> Any:
+        path = self.path(name)
+        if not path.is_file():
+            raise RunError(f"{name} is not there yet", where=str(self.folder), hint=_maker(name))
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{name} is damaged: {error}", where=str(path), hint=_maker(name)) from error
+
+    def log(self, what: str, **detail: Any) -> None:
+        """Adds a line to log.jsonl."""
+        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **detail}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.path("log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run for one writing process; the lock dies with its process.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.path(".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                hint = "wait for it, or stop it"
+                raise RunError("another process works on this run", where=str(self.folder), hint=hint) from None
+            yield
+
+
+def latest_run(runs_dir: Path, study_name: str) -> Run:
+    """The run of a study that was worked on last, for commands that take a name only.
+
+    Raises:
+        RunError: there is none.
+    """
+    if (Path(study_name) / "study.yaml").is_file():
+        return Run(Path(study_name))
+    found = [path for path in runs_dir.glob(f"{study_name}-????????") if (path / "study.yaml").is_file()]
+    if not found:
+        hint = f"evalkit generate {study_name}"
+        raise RunError(f"no run of study {study_name!r} yet", where=str(runs_dir), hint=hint)
+    return Run(max(found, key=lambda path: _touched(path)))
+
+
+def _touched(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in folder.iterdir())
+
+
+def _maker(name: str) -> str:
+    stages = {"images": "generate", "votes": "vote close", "raters": "vote close", "metrics": "score", "scores": "score"}
+    stem = name.split("/")[0].split(".")[0]
+    return f"run `evalkit {stages.get(stem, 'generate')}` first"
+
+
+def require_slug(name: str) -> str:
+    """Refuses a name that could leave its folder."""
+    if not name or "/" in name or "\\" in name or name.startswith("."):
+        raise SpecError(f"{name!r} cannot be a file name")
+    return name
