@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
-    """Adjusted p-values with family-wise error control (Holm 1979). A test without a p stays None and is not counted."""
+    """Adjusted p-values with family-wise error control (Holm 1979). A test without a p stays None, uncounted."""
     return _adjusted(p_values, "holm")
 
 
