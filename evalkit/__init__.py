@@ -18,7 +18,7 @@ _EXPORTS = {
     "load_study": "evalkit.spec.study",
     "resolve": "evalkit.spec.resolve",
 }
-__all__ = [  # noqa: F822 - loaded by __getattr__
+__all__ = [
     "__version__",
     "Estimate",
     "EvalkitError",

@@ -1,12 +1,12 @@
 """What can go wrong, as a tree. Each error says what happened, where, and what to do next.
 
-    EvalkitError            exit code 2: the user can mend it
-    |- SpecError            a study, catalogue or prompt file is wrong
-    |- RunError             a run folder lacks something, or is damaged
-    |- ModelError           a checkpoint cannot be loaded or does not fit its card
-    |- VotingError          the voting database refuses what was asked
-    |- UnavailableError     something outside (hub, network, disk) cannot be reached
-    `- MissingExtraError    exit code 3: an optional package is not installed
+EvalkitError            exit code 2: the user can mend it
+|- SpecError            a study, catalogue or prompt file is wrong
+|- RunError             a run folder lacks something, or is damaged
+|- ModelError           a checkpoint cannot be loaded or does not fit its card
+|- VotingError          the voting database refuses what was asked
+|- UnavailableError     something outside (hub, network, disk) cannot be reached
+`- MissingExtraError    exit code 3: an optional package is not installed
 """
 
 from __future__ import annotations

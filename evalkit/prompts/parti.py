@@ -1,6 +1,7 @@
 """PartiPrompts (Yu et al. 2022, arXiv 2206.10789): 1,632 English prompts in 12 categories and 11 challenges.
 
-Read without quoting: the prompt that begins with `"G I G G L E"` keeps its quotes. Keys are parti-0001 ... in file order.
+Read without quoting: the prompt that begins with `"G I G G L E"` keeps its quotes. Keys are parti-0001 ... in file
+order.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def _local(path: Path) -> list[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UnavailableError(f"cannot read PartiPrompts: {error}", where=str(path), hint="check EVALKIT_PARTI") from None
+        raise UnavailableError(
+            f"cannot read PartiPrompts: {error}", where=str(path), hint="check EVALKIT_PARTI"
+        ) from None
     rows = list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or any(rows[0].get(column) is None for column in COLUMNS):
         raise SpecError(f"not PartiPrompts: the columns must be {COLUMNS}", where=str(path))

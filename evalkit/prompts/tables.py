@@ -53,8 +53,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _table(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     tabs = path.suffix.lower() == ".tsv"
     lines = text.splitlines(keepends=True)
-    quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
-    reader = csv.DictReader(lines, delimiter="\t" if tabs else ",", quoting=quoting, strict=True)
+    if tabs:
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+    else:
+        reader = csv.DictReader(lines, strict=True)
     reader.fieldnames = [(name or "").strip().lower() for name in reader.fieldnames or ()]
     if "prompt" not in reader.fieldnames:
         columns = ", ".join(reader.fieldnames) or "none"
@@ -66,7 +68,7 @@ def _table(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise SpecError("the row has not as many cells as the head", where=f"{path}:{reader.line_num}")
             yield reader.line_num, dict(row)
     except csv.Error as error:
-        raise SpecError(f"not a valid table: {error}", where=f"{path}:{reader.line_num}") from None
+        raise SpecError(f"not a valid table: {error}", where=f"{path}:{reader.reader.line_num}") from None
 
 
 def _jsonl(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

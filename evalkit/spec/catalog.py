@@ -30,6 +30,7 @@ class ModelCard(Spec):
     source: str = Field(description="a hub id (owner/name), or a folder relative to the checkout")
     revision: str | None = None
     revision_source: str | None = None
+    digest: str | None = Field(default=None, description="of a checkpoint on disk; found by evalkit, never written")
     variant: str | None = Field(default=None, description='file suffix, as "fp16", if the repository has one')
     dtype: Literal["float32", "float16", "bfloat16"] = Field(default="float16", description="on a GPU; CPU: float32")
     files: tuple[str, ...] = Field(default=(), description="patterns of the files to download; all if empty")

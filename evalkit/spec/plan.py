@@ -61,7 +61,9 @@ def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]
         return []
     keys = draw((prompt.key for prompt in prompts), design.sample, design.seed)
     if design.sample and len(keys) < design.sample:
-        raise SpecError(f"voting.sample is {design.sample}, but there are {len(keys)} prompts", where=str(resolved.path))
+        raise SpecError(
+            f"voting.sample is {design.sample}, but there are {len(keys)} prompts", where=str(resolved.path)
+        )
     return keys
 
 
@@ -73,8 +75,8 @@ def plan_images(prompts: Sequence[Prompt], resolved: ResolvedStudy, part: Part =
     """
     for name in part.systems:
         resolved.study.system(name)
-    return [image for system in resolved.study.systems if not part.systems or system.name in part.systems
-            for image in _of_system(system, resolved, prompts, part)]
+    systems = [system for system in resolved.study.systems if not part.systems or system.name in part.systems]
+    return [image for system in systems for image in _of_system(system, resolved, prompts, part)]
 
 
 def _of_system(
@@ -105,7 +107,9 @@ def _picked(prompts: Iterable[Prompt], part: Part) -> list[Prompt]:
 def system_identity(system: System, card: ModelCard) -> str:
     """Digest of all that changes a system's pixels, apart from prompt and seed."""
     size = {"width": system.sampling.width or card.size, "height": system.sampling.height or card.size}
-    model = card.model_dump(mode="json", include={"loader", "source", "revision", "variant", "dtype"})
+    model = card.model_dump(mode="json", include={"loader", "source", "revision", "digest", "variant", "dtype"})
+    if card.digest:  # the files count, not where they lie
+        del model["source"]
     return digest({"model": model, "sampling": system.sampling.model_dump(mode="json") | size, "runtime": "pytorch"})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +11,13 @@ from evalkit import registry
 from evalkit.errors import SpecError
 from evalkit.spec import source
 from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, PromptSet, Question
+from evalkit.spec.fingerprint import file_sha256, folder_digest
 from evalkit.spec.identity import digest
 from evalkit.spec.source import Spec
 from evalkit.spec.study import Study, load_study, study_path
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+WITHOUT_FILES = ("folder", "procedural")
 
 
 class Lock(Spec):
@@ -64,7 +65,7 @@ def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) ->
         selection = study.prompts.model_copy(update={"set": prompts})
         study = study.model_copy(update={"prompts": selection})
     catalog, lock = Catalog(root), load_lock(lock_path(path))
-    cards = {system.name: locked(catalog.model(system.model), lock) for system in study.systems}
+    cards = {system.name: pinned(catalog.model(system.model), lock, root) for system in study.systems}
     for system in study.systems:
         check_size(system.name, cards[system.name], system.sampling.width, system.sampling.height, path)
     prompt_set = find_prompt_set(study.prompts.set, catalog, lock)
@@ -76,14 +77,15 @@ def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) ->
     return ResolvedStudy(study, cards, prompt_set, questions, sha, root, path)
 
 
-def study_sha(
-    study: Study, cards: dict[str, ModelCard], prompt_set: PromptSet, questions: tuple[Question, ...]
-) -> str:
+def study_sha(study: Study, cards: dict[str, ModelCard], prompt_set: PromptSet, questions: tuple[Question, ...]) -> str:
     """SHA-256 of all that can change a result: the study without its prose, and what it names."""
     told = {"title", "summary", "notes", "url", "licence", "untested"}
+    selection = study.prompts.model_copy(update={"set": prompt_set.name})
+    if prompt_set.sha256:  # the file's content counts, not where it lies
+        prompt_set = prompt_set.model_copy(update={"source": "file"})
     return digest(
         {
-            "study": study.model_dump(mode="json", exclude=told),
+            "study": study.model_copy(update={"prompts": selection}).model_dump(mode="json", exclude=told),
             "cards": {name: card.model_dump(mode="json", exclude=told) for name, card in cards.items()},
             "prompts": prompt_set.model_dump(mode="json", exclude=told),
             "questions": [question.model_dump(mode="json", exclude=told) for question in questions],
@@ -101,12 +103,14 @@ def load_lock(path: Path) -> Lock:
     return source.load(path, Lock) if path.is_file() else Lock()
 
 
-def locked(card: ModelCard, lock: Lock) -> ModelCard:
-    """The card with the lock's revision, where its own is `unpinned`."""
-    if card.revision != UNPINNED or card.name not in lock.models:
+def pinned(card: ModelCard, lock: Lock, root: Path) -> ModelCard:
+    """The card with the lock's revision where its own is `unpinned`, and with the digest of a checkpoint on disk."""
+    if card.revision == UNPINNED and card.name in lock.models:
+        update = {"revision": lock.models[card.name], "revision_source": "lock file"}
+        return ModelCard.model_validate(card.model_dump() | update)
+    if card.loader in WITHOUT_FILES or card.revision is not None:
         return card
-    update = {"revision": lock.models[card.name], "revision_source": "lock file"}
-    return ModelCard.model_validate(card.model_dump() | update)
+    return card.model_copy(update={"digest": folder_digest(root / card.source)})
 
 
 def find_prompt_set(name: str, catalog: Catalog, lock: Lock) -> PromptSet:
@@ -125,12 +129,6 @@ def find_prompt_set(name: str, catalog: Catalog, lock: Lock) -> PromptSet:
     if prompt_set.revision == UNPINNED and name in lock.prompts:
         return prompt_set.model_copy(update={"revision": lock.prompts[name], "revision_source": "lock file"})
     return prompt_set
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_size(system: str, card: ModelCard, width: int | None, height: int | None, path: Path) -> None:

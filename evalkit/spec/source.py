@@ -32,7 +32,8 @@ def load(path: Path, record: type[Record], **extra: Any) -> Record:
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text) if node is not None and _lines(node, path) else None
+        lines = _lines(node, path) if node is not None else {}
+        data = yaml.safe_load(text) if lines else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _not_yaml(path, error) from None
     if not isinstance(data, dict):
@@ -40,7 +41,7 @@ def load(path: Path, record: type[Record], **extra: Any) -> Record:
     try:
         return record.model_validate({**data, **extra})
     except ValidationError as error:
-        raise _first_fault(error, record, path, _lines(node, path)) from None
+        raise _first_fault(error, record, path, lines) from None
 
 
 def _text(path: Path) -> str:
@@ -57,7 +58,9 @@ def _text(path: Path) -> str:
 def _not_yaml(path: Path, error: Exception) -> SpecError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path}:{mark.line + 1}" if mark else str(path)
-    return SpecError(f"not valid YAML: {getattr(error, 'problem', None) or error}", where=where, hint="mind the indentation")
+    return SpecError(
+        f"not valid YAML: {getattr(error, 'problem', None) or error}", where=where, hint="mind the indentation"
+    )
 
 
 def _lines(node: yaml.Node, path: Path) -> dict[Location, int]:

@@ -22,7 +22,9 @@ class Sampling(Spec):
 
     steps: int = Field(ge=1, le=1000, description="denoising steps")
     guidance: float = Field(default=7.5, ge=0, le=100, description="classifier-free guidance scale")
-    guidance_rescale: float = Field(default=0.0, ge=0, le=1, description="Lin et al. 2023, arXiv 2305.08891, section 3.4")
+    guidance_rescale: float = Field(
+        default=0.0, ge=0, le=1, description="Lin et al. 2023, arXiv 2305.08891, section 3.4"
+    )
     negative_prompt: str = Field(default="", max_length=20_000)
     width: int | None = Field(default=None, ge=8, le=4096, description="pixels; default: the card's size")
     height: int | None = Field(default=None, ge=8, le=4096, description="pixels; default: the card's size")
@@ -125,7 +127,9 @@ class Study(Spec):
     @field_validator("metrics", mode="before")
     @classmethod
     def _a_metric_by_name(cls, value: Any) -> Any:
-        return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        return (
+            [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:

@@ -15,8 +15,10 @@ from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store.files import write_bytes
 from evalkit.store.run import Run
 
-PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "torchmetrics", "datasets", "numpy", "scipy", "pandas")
-PACKAGES += ("pillow", "statsmodels", "streamlit", "sqlalchemy")
+PACKAGES = (
+    *("torch", "torchvision", "diffusers", "transformers", "torchmetrics", "datasets"),
+    *("numpy", "scipy", "pandas", "pillow", "statsmodels", "streamlit", "sqlalchemy"),
+)
 
 
 def begin(run: Run, resolved: ResolvedStudy) -> None:

@@ -123,7 +123,13 @@ def _touched(folder: Path) -> float:
 
 
 def _maker(name: str) -> str:
-    stages = {"images": "generate", "votes": "vote close", "raters": "vote close", "metrics": "score", "scores": "score"}
+    stages = {
+        "images": "generate",
+        "votes": "vote close",
+        "raters": "vote close",
+        "metrics": "score",
+        "scores": "score",
+    }
     stem = name.split("/")[0].split(".")[0]
     return f"run `evalkit {stages.get(stem, 'generate')}` first"
 

@@ -1,0 +1,35 @@
+# Two commands to start with: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo test check app researcher clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,postgres,dev]'
+	@touch $@
+
+demo: install   ## the whole way on the embedded miniatures, in minutes
+	$(BIN)/evalkit demo
+
+test: install   ## the whole suite; what needs Chromium or PostgreSQL skips with a reason where they are absent
+	$(BIN)/python -m pytest
+
+check: install  ## style, types, layers, README
+	$(BIN)/ruff check evalkit app tests
+	$(BIN)/ruff format --check evalkit app tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_readme.py
+
+app: install    ## the raters' app at http://localhost:8501
+	$(BIN)/evalkit app rater
+
+researcher: install  ## the researcher's app at http://localhost:8502
+	$(BIN)/evalkit app researcher
+
+clean:          ## removes what was installed and made, never votes
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,210 @@
+"""The command line: one command per stage. It computes nothing, and imports what is heavy only when it is used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit import terminal
+from evalkit.cli_vote import vote_app
+from evalkit.errors import EvalkitError
+from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
+from evalkit.outcome import Outcome
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Evaluation and blind human-preference studies for text-to-image models.",
+    epilog="Start: evalkit demo · A real study: check, fetch, generate, score, vote open, vote close, report.",
+)
+app.add_typer(vote_app, name="vote")
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends in three lines and exit code 2 (3: a missing extra)."""
+    debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
+    except (EvalkitError, ImportError) as error:
+        readable = _readable(error)
+        if debug or readable is None:
+            raise
+        terminal.show_error(readable, as_json="--json" in sys.argv)
+        sys.exit(readable.exit_code)
+
+
+def _readable(error: EvalkitError | ImportError) -> EvalkitError | None:
+    from evalkit.registry import missing_extra
+
+    return error if isinstance(error, EvalkitError) else missing_extra(error)
+
+
+@app.command()
+@shown
+def ls(
+    kind: Annotated[str, typer.Argument(help="studies, models, prompts, questions or metrics")] = "studies",
+    as_json: AsJson = False,
+) -> Outcome:
+    """List studies, models, prompts, questions or metrics.
+
+    \b
+    Example: evalkit ls models
+    """
+    from evalkit.registry import unknown
+    from evalkit.stages import ls as stage
+
+    if kind not in stage.KINDS:
+        raise unknown("kind", kind, stage.KINDS)
+    return stage.ls(kind, this_settings())  # type: ignore[arg-type]
+
+
+@app.command()
+@shown
+def check(
+    study: StudyName = DEFAULT,
+    seconds_per_image: Annotated[float, typer.Option(min=0, help="what one image costs on your machine")] = 2.0,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Find everything that a study names, and count images, disk, hours and votes.
+
+    \b
+    Example: evalkit check demo --seconds-per-image 0.4
+    """
+    from evalkit.stages.check import check as stage
+
+    return stage(resolve_study(study), this_settings(), seconds_per_image=seconds_per_image)
+
+
+@app.command()
+@shown
+def fetch(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
+    """Pin the revisions that a study leaves open, and download what it needs.
+
+    \b
+    Example: evalkit fetch decidiffusion-vs-sd15
+    """
+    from evalkit.stages.fetch import fetch as stage
+
+    with terminal.bar(quiet=quiet or as_json) as progress:
+        return stage(resolve_study(study), this_settings(), progress=progress)
+
+
+@app.command("import")
+@shown
+def import_(
+    folder: Annotated[Path, typer.Argument(help="the folder of pictures")],
+    system: Annotated[str, typer.Option(help="the system of the study that drew them")],
+    study: Annotated[str, typer.Option(help="the study")] = DEFAULT,
+    table: Annotated[Path | None, typer.Option(help="CSV with file and prompt_key or prompt")] = None,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Take pictures that somebody already has, matched to prompts by file name or by a table.
+
+    \b
+    Example: evalkit import ~/pictures --system closed-model --study my-study
+    """
+    from evalkit.stages.import_images import import_images as stage
+
+    return stage(resolve_study(study), this_settings(), folder=folder, system=system, table=table)
+
+
+@app.command()
+@shown
+def generate(
+    study: StudyName = DEFAULT,
+    prompts: Annotated[str | None, typer.Option(help="another prompt set, or a CSV, TSV or JSONL file")] = None,
+    systems: Names = "",
+    categories: Names = "",
+    sample: Annotated[int | None, typer.Option(min=1, help="only this many prompts, drawn by key")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first so many prompts")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="images drawn at once; fixed in the plan")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Draw the images of a study. Stop it at any time: the same command goes on.
+
+    \b
+    Examples: evalkit generate --prompts parti --limit 20
+              evalkit generate demo --systems nas-30 --dry-run --json
+    """
+    from evalkit.spec.plan import Part
+    from evalkit.stages.generate import generate as stage
+
+    part = Part(listed(systems), listed(categories), sample, limit)
+    with terminal.bar(quiet=quiet or as_json) as progress:
+        resolved = resolve_study(study, prompts)
+        return stage(resolved, this_settings(), part=part, batch_size=batch_size, dry_run=dry_run, progress=progress)
+
+
+@app.command()
+@shown
+def score(
+    study: StudyName = DEFAULT,
+    metrics: Names = "",
+    partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Compute the metrics of a study, with intervals.
+
+    \b
+    Example: evalkit score demo --metrics clip_score
+    """
+    from evalkit.stages.score import score as stage
+
+    with terminal.bar(quiet=quiet or as_json) as progress:
+        resolved = resolve_study(study)
+        return stage(resolved, this_settings(), metrics=listed(metrics), partial=partial, progress=progress)
+
+
+@app.command("app")
+def app_(
+    which: Annotated[str, typer.Argument(help="rater or researcher")] = "rater",
+    port: Annotated[int | None, typer.Option(help="default: 8501 for raters, 8502 for the researcher")] = None,
+) -> None:
+    """Serve the raters' or the researcher's app in the browser.
+
+    \b
+    Example: evalkit app rater --port 8501
+    """
+    from evalkit.stages.app import serve
+
+    serve(which, this_settings(), port=port)
+
+
+@app.command()
+@shown
+def report(
+    study: StudyName = DEFAULT,
+    out: Annotated[Path | None, typer.Option(help="where to write it; default reports/STUDY-SHA8")] = None,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Write the report of a study from its run folder alone.
+
+    \b
+    Example: evalkit report demo
+    """
+    from evalkit.stages.report import report as stage
+    from evalkit.store.run import latest_run
+
+    return stage(latest_run(this_settings().runs_dir, study), this_settings(), out=out)
+
+
+@app.command()
+@shown
+def demo(quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
+    """The whole way in minutes: generate, score, vote (a simulated panel) and report, with two embedded miniatures."""
+    from evalkit.demo import demo as run
+
+    with terminal.bar(quiet=quiet or as_json) as progress:
+        return run(this_settings(), progress=progress)

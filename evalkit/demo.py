@@ -1,0 +1,32 @@
+"""`evalkit demo`: every stage in turn, on the embedded miniatures, with a simulated panel."""
+
+from __future__ import annotations
+
+from evalkit.outcome import Outcome, Progress, silent
+from evalkit.settings import Settings
+from evalkit.spec.resolve import resolve
+from evalkit.stages.generate import generate
+from evalkit.stages.report import report
+from evalkit.stages.score import score
+from evalkit.stages.vote import close, invite, is_closed, open_study, simulate_panel
+from evalkit.store.run import Run
+
+PLANTED = {"nas-30": 0.0, "sd-50": 0.0}
+"""The panel's planted preference by system, on the logit scale: none. The simulated votes say nothing about quality."""
+
+
+def demo(settings: Settings, progress: Progress = silent) -> Outcome:
+    """Runs studies/demo.yaml with a simulated panel, then opens studies/demo-live.yaml for the person who watches."""
+    simulated, live = resolve("demo", settings.root), resolve("demo-live", settings.root)
+    generate(simulated, settings, progress=progress)
+    score(simulated, settings, progress=progress)
+    if not is_closed(simulated, settings):
+        open_study(simulated, settings, progress=progress)
+        simulate_panel(simulated, settings, planted=PLANTED, seed=1, progress=progress)
+        close(simulated, settings)
+    made = report(Run(settings.runs_dir / simulated.run_name), settings)
+    generate(live, settings, progress=progress)
+    open_study(live, settings, progress=progress)
+    link = invite(live, settings, count=1).facts["links"][0]
+    said = f"report: {made.where}\nvote yourself: `make app`, then open {link}"
+    return Outcome(said, where=made.where, next="make app", facts={"report": str(made.where), "invite": link})

@@ -1,0 +1,48 @@
+"""What the commands share: their options, and how an outcome is printed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evalkit import terminal
+from evalkit.outcome import Outcome
+
+if TYPE_CHECKING:
+    from evalkit.settings import Settings
+    from evalkit.spec.resolve import ResolvedStudy
+
+DEFAULT = "decidiffusion-vs-sd15"
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name in studies/, or the path of a YAML file")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
+Names = Annotated[str, typer.Option(help="only these, separated by commas")]
+
+
+def shown(command: Callable[..., Outcome]) -> Callable[..., None]:
+    """A command that prints the outcome which its function gives; `as_json` decides how."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        terminal.show(command(*args, **kwargs), as_json=kwargs.get("as_json", False))
+
+    return run
+
+
+def this_settings() -> Settings:
+    from evalkit.settings import settings
+
+    return settings()
+
+
+def resolve_study(study: str, prompts: str | None = None) -> ResolvedStudy:
+    from evalkit.spec.resolve import resolve
+
+    return resolve(study, this_settings().root, prompts=prompts)
+
+
+def listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())

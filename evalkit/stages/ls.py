@@ -1,0 +1,78 @@
+"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evalkit import registry
+from evalkit.errors import EvalkitError
+from evalkit.outcome import Outcome
+from evalkit.settings import Settings
+from evalkit.spec.catalog import Catalog
+from evalkit.spec.study import load_study, study_names
+
+Kind = Literal["studies", "models", "prompts", "questions", "metrics"]
+KINDS: tuple[Kind, ...] = ("studies", "models", "prompts", "questions", "metrics")
+
+
+def ls(kind: Kind, settings: Settings) -> Outcome:
+    """Lists the things of one kind, each with its title and what one should know before using it."""
+    rows = {
+        "studies": _studies,
+        "models": _models,
+        "prompts": _prompts,
+        "questions": _questions,
+        "metrics": _metrics,
+    }[kind](settings)
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = [f"{row['name']:<{width}}  {row['title']}{_remark(row)}" for row in rows]
+    return Outcome("\n".join(lines) or f"no {kind} yet", facts={kind: rows})
+
+
+def _studies(settings: Settings) -> list[dict[str, Any]]:
+    rows = []
+    for name in study_names(settings.root):
+        try:
+            rows.append({"name": name, "title": load_study(name, settings.root).title})
+        except EvalkitError as error:
+            rows.append({"name": name, "title": "", "remark": f"faulty: {error.what}"})
+    return rows
+
+
+def _models(settings: Settings) -> list[dict[str, Any]]:
+    catalog = Catalog(settings.root)
+    cards = [catalog.model(name) for name in catalog.names("models")]
+    return [
+        {
+            "name": card.name,
+            "title": card.title,
+            "remark": "untested here" if card.untested else "miniature" if card.miniature else "",
+            **card.model_dump(mode="json", include={"source", "revision", "parameters", "licence"}),
+        }
+        for card in cards
+    ]
+
+
+def _prompts(settings: Settings) -> list[dict[str, Any]]:
+    catalog = Catalog(settings.root)
+    sets = [catalog.prompt_set(name) for name in catalog.names("prompts")]
+    return [
+        {"name": item.name, "title": item.title, "remark": f"{item.count} prompts" if item.count else ""}
+        | item.model_dump(mode="json", include={"source", "languages", "licence"})
+        for item in sets
+    ]
+
+
+def _questions(settings: Settings) -> list[dict[str, Any]]:
+    catalog = Catalog(settings.root)
+    questions = [catalog.question(name) for name in catalog.names("questions")]
+    return [{"name": item.name, "title": item.text["en"], "remark": ", ".join(sorted(item.text))} for item in questions]
+
+
+def _metrics(settings: Settings) -> list[dict[str, Any]]:
+    modules = [(name, registry.get("metrics", name)) for name in registry.names("metrics")]
+    return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
+
+
+def _remark(row: dict[str, Any]) -> str:
+    return f" ({row['remark']})" if row.get("remark") else ""

@@ -1,0 +1,62 @@
+"""Fixtures of the whole suite: a checkout of its own, and what may be missing on a machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evalkit.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def lacks(name: str) -> str | None:
+    """Why `name` (browser, postgres) cannot be tested here; None if it can."""
+    if name == "browser" and not any(map(shutil.which, CHROMIUM)):
+        return "Chromium is not installed (apt-get install chromium)"
+    if name == "postgres" and not (any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb")):
+        return "PostgreSQL's server is not installed (apt-get install postgresql)"
+    return None
+
+
+@pytest.fixture
+def require() -> Callable[[str], None]:
+    """`require("browser")` skips, with a reason, what this machine lacks; EVALKIT_TEST_REQUIRE makes it fail."""
+
+    def check(name: str) -> None:
+        reason = lacks(name)
+        if reason and name in os.environ.get("EVALKIT_TEST_REQUIRE", "").split(","):
+            pytest.fail(f"required here: {reason}")
+        if reason:
+            pytest.skip(reason)
+
+    return check
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Public data sets that lie beside the checkout of its developers."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("shared data sets are not beside this checkout")
+    return SHARED / "data"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """An empty checkout with the project's own questions: studies/, data/models, data/prompts, data/questions."""
+    for folder in ("studies", "data/models", "data/prompts"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "data" / "questions", tmp_path / "data" / "questions")
+    return tmp_path
+
+
+@pytest.fixture
+def settings(checkout: Path) -> Settings:
+    """Settings that know nothing of this machine's environment but the checkout."""
+    return Settings(root=checkout, _env_file=None)
