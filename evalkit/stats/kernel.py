@@ -82,11 +82,12 @@ def squared_mmd(
         return Estimate(None, None, None, len(rows_x), method, note=note)
     code = np.unique(np.concatenate([np.asarray(x_prompts), np.asarray(y_prompts)]), return_inverse=True)[1]
     code_x, code_y = code[: len(rows_x)], code[len(rows_x) :]
+    labels = int(code.max()) + 1
     prompts = min(np.unique(code_x).size, np.unique(code_y).size)
     sums = (
-        _sums(kernel, rows_x, rows_x, code_x, code_x, same=True),
-        _sums(kernel, rows_y, rows_y, code_y, code_y, same=True),
-        _sums(kernel, rows_x, rows_y, code_x, code_y, same=False),
+        _sums(kernel, rows_x, rows_x, code_x, code_x, labels, same=True),
+        _sums(kernel, rows_y, rows_y, code_y, code_y, labels, same=True),
+        _sums(kernel, rows_x, rows_y, code_x, code_y, labels, same=False),
     )
     value = scale * float(_statistic(*((s.total, s.count) for s in sums)))
     bare = Estimate(value, None, None, len(rows_x), method, prompts)
@@ -102,9 +103,8 @@ def _statistic(own_x: _Mean, own_y: _Mean, cross: _Mean) -> Floats:
     return np.asarray(own_x[0] / own_x[1] + own_y[0] / own_y[1] - 2 * cross[0] / cross[1])
 
 
-def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, *, same: bool) -> _Sums:
+def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, prompts: int, *, same: bool) -> _Sums:
     """Sums of k over pairs of different rows, `_ROWS_AT_ONCE` rows of `x` at a time."""
-    prompts = int(max(code_x.max(), code_y.max())) + 1
     by_row, by_column, within = np.zeros(len(x)), np.zeros(len(y)), np.zeros(len(x))
     for start in range(0, len(x), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
@@ -114,7 +114,7 @@ def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, *,
         by_row[part], within[part] = block.sum(axis=1), (block * (code_x[part, None] == code_y)).sum(axis=1)
         by_column += block.sum(axis=0)
     own, other = (np.bincount(code, minlength=prompts).astype(np.float64) for code in (code_x, code_y))
-    lost = np.bincount(code_x, by_row - within, prompts) + np.bincount(code_y, by_column, prompts)
+    lost = np.bincount(code_x, by_row - within, prompts) + np.bincount(code_y, by_column, prompts).astype(np.float64)
     pairs = own * len(y) + other * len(x) - own * other - (own if same else 0)
     return _Sums(float(by_row.sum()), len(x) * (len(y) - same), lost, pairs)
 
