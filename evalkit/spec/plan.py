@@ -67,24 +67,27 @@ def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]
     return keys
 
 
-def plan_images(prompts: Sequence[Prompt], resolved: ResolvedStudy, part: Part = Part()) -> list[PlannedImage]:
+def plan_images(
+    prompts: Sequence[Prompt], resolved: ResolvedStudy, part: Part = Part(), *, device: str = "cpu"
+) -> list[PlannedImage]:
     """All images of the study, or a part of them: system by system, prompts in file order, then by number.
 
     Args:
         prompts: the study's prompts, as `select_prompts` gives them.
+        device: cpu, cuda or mps: it decides the number format, and so the keys.
     """
     for name in part.systems:
         resolved.study.system(name)
     systems = [system for system in resolved.study.systems if not part.systems or system.name in part.systems]
-    return [image for system in systems for image in _of_system(system, resolved, prompts, part)]
+    return [image for system in systems for image in _of_system(system, resolved, prompts, part, device)]
 
 
 def _of_system(
-    system: System, resolved: ResolvedStudy, prompts: Sequence[Prompt], part: Part
+    system: System, resolved: ResolvedStudy, prompts: Sequence[Prompt], part: Part, device: str
 ) -> Iterator[PlannedImage]:
     study, card = resolved.study, resolved.cards[system.name]
     shown = set(voting_keys(prompts, resolved))
-    identity = system_identity(system, card)
+    identity = system_identity(system, card, number_format(card, device))
     width, height = system.sampling.width or card.size, system.sampling.height or card.size
     for prompt in _picked(prompts, part):
         count = max(study.images, study.voting.images if study.voting and prompt.key in shown else 0)
@@ -104,13 +107,19 @@ def _picked(prompts: Iterable[Prompt], part: Part) -> list[Prompt]:
     return picked if part.limit is None else picked[: part.limit]
 
 
-def system_identity(system: System, card: ModelCard) -> str:
+def number_format(card: ModelCard, device: str) -> str:
+    """The format that the networks run in: the card's on an accelerator, float32 on a CPU."""
+    return "float32" if device == "cpu" else card.dtype
+
+
+def system_identity(system: System, card: ModelCard, dtype: str) -> str:
     """Digest of all that changes a system's pixels, apart from prompt and seed."""
     size = {"width": system.sampling.width or card.size, "height": system.sampling.height or card.size}
-    model = card.model_dump(mode="json", include={"loader", "source", "revision", "digest", "variant", "dtype"})
+    model = card.model_dump(mode="json", include={"loader", "source", "revision", "digest", "variant"})
     if card.digest:  # the files count, not where they lie
         del model["source"]
-    return digest({"model": model, "sampling": system.sampling.model_dump(mode="json") | size, "runtime": "pytorch"})
+    sampling = system.sampling.model_dump(mode="json") | size
+    return digest({"model": model, "sampling": sampling, "dtype": dtype, "runtime": "pytorch"})
 
 
 def image_key(identity: str, prompt_text: str, seed: int) -> str:
