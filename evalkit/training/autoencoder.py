@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-PHASE = Phase("autoencoder", steps=3_200, batch=24, rate=2e-3, seed=11)
+PHASE = Phase("autoencoder", steps=2_400, batch=24, rate=2e-3, seed=11)
 KL_WEIGHT = 1e-3
 EDGE_WEIGHT = 1.0
 

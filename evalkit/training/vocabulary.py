@@ -107,7 +107,7 @@ TEMPLATES: tuple[str, ...] = (
 )
 
 HELD_OUT_TEMPLATES: tuple[str, ...] = (
-    "{a_object} before {a_colour} wall",
+    "on {a_colour} background, a picture of {a_object}",
     "a drawing of {a_object} against {a_colour} backdrop",
 )
 
