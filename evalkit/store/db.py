@@ -1,0 +1,146 @@
+"""The engine and the sessions of the voting database: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from evalkit.errors import EvalkitError, VotingError
+from evalkit.registry import missing_extra
+from evalkit.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+UPGRADE_LOCK = 7_265_001  # of PostgreSQL: any number, the same in every process of evalkit
+
+
+def connect(settings: Settings) -> Engine:
+    """The engine of this machine's voting database, with its tables brought up to date. One a process: cache it."""
+    engine = open_engine(settings.database)
+    upgrade(engine)
+    return engine
+
+
+def open_engine(url: str, *, busy_seconds: float = 15.0) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`.
+
+    Args:
+        busy_seconds: how long a writer waits for another before it gives up (SQLite).
+
+    Raises:
+        VotingError: the URL is not one.
+        MissingExtraError: PostgreSQL without psycopg.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return _sqlite(parsed, busy_seconds) if parsed.get_backend_name() == "sqlite" else _server(parsed)
+    except ArgumentError as error:
+        raise VotingError(f"not a database URL: {error}", hint="see EVALKIT_DATABASE_URL") from None
+    except ImportError as error:
+        raise missing_extra(error) or error from None
+
+
+@contextmanager
+def session(engine: Engine, *, reading: bool = False) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    What the block did is safe on disk once the `with` statement is left, and not before.
+
+    Args:
+        reading: the block writes nothing, and so waits for no writer.
+
+    Raises:
+        VotingError: the database is locked, full or not to be reached; nothing of the block was kept.
+    """
+    try:
+        with engine.execution_options(evalkit_reading=reading).connect() as connection:
+            with Session(connection, expire_on_commit=False) as opened, opened.begin():
+                yield opened
+            connection.commit()
+    except DBAPIError as error:
+        raise _refusal(error) from error
+
+
+def upgrade(engine: Engine) -> None:
+    """Brings the tables to the newest version; harmless when they are, and when several processes do it at once.
+
+    Raises:
+        VotingError: the database cannot be reached, or comes from a newer evalkit.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        hint = "update evalkit, or name another database in EVALKIT_DATABASE_URL"
+        raise VotingError(f"the voting database cannot be brought up to date: {error}", hint=hint) from error
+    except OperationalError as error:
+        raise _refusal(error) from error
+
+
+def _server(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+
+def _sqlite(url: URL, busy_seconds: float) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=10, max_overflow=20)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", lambda connection: _begin(connection, busy_seconds))
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, record: Any) -> None:
+    """WAL: readers and a writer side by side. FULL: what was acknowledged survives a power cut."""
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; `_begin` sends it
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection, busy_seconds: float) -> None:
+    """Takes the write lock at once, so that no transaction fails half-way; tries again while another holds it."""
+    if connection.get_execution_options().get("evalkit_reading"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    stop = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= stop:
+                raise
+            time.sleep(0.02)
+
+
+def _refusal(error: DBAPIError) -> EvalkitError:
+    """The readable form of what a database said."""
+    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    if isinstance(error, IntegrityError):
+        return VotingError("the database refused a row that does not fit", where=said, hint="load the page again")
+    if "locked" in said:
+        return VotingError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
+    if "full" in said or "No space" in said:
+        return VotingError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
+    return VotingError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")

@@ -1,0 +1,209 @@
+"""The voting database. It knows prompts, opaque images, raters and votes, and not which system made an image.
+
+`image.arm` is the blinding code of clinical trials: random, one a system and study. What it stands for lies in the run
+folder (arms.json) alone. Names of places, systems, seeds and scores never enter these tables.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+CHOICES = ("left", "tie", "right", "neither")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite would hand back a naive one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without its zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcTime, dict[str, Any]: JSON, list[str]: JSON}
+
+
+class StudyRow(Base):
+    """A frozen study: `spec` holds what raters are shown and the plan of the analysis, without the systems."""
+
+    __tablename__ = "study"
+    __table_args__ = (UniqueConstraint("slug", "study_sha"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    study_sha: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[dict[str, Any]]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class PromptRow(Base):
+    __tablename__ = "prompt"
+    __table_args__ = (UniqueConstraint("study_id", "key", "lang"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    key: Mapped[str]
+    lang: Mapped[str]
+    text: Mapped[str]
+
+
+class ImageRow(Base):
+    """`key` is random; `path` is relative to the data folder; `sha256` is that of the file as it is served."""
+
+    __tablename__ = "image"
+    __table_args__ = (UniqueConstraint("key"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"), index=True)
+    arm: Mapped[str]
+    key: Mapped[str]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    prompt: Mapped[PromptRow] = relationship()
+
+
+class ComparisonRow(Base):
+    """Two images of one prompt, ordered by their arms' codes, so that the order tells nothing."""
+
+    __tablename__ = "comparison"
+    __table_args__ = (UniqueConstraint("image_a_id", "image_b_id"), CheckConstraint("image_a_id != image_b_id", "two"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    image_a_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    image_b_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    image_a: Mapped[ImageRow] = relationship(foreign_keys=[image_a_id])
+    image_b: Mapped[ImageRow] = relationship(foreign_keys=[image_b_id])
+
+
+class RaterRow(Base):
+    """`code` is the pseudonym of exports; of the invite's token only the hash is kept."""
+
+    __tablename__ = "rater"
+    __table_args__ = (UniqueConstraint("token_sha"), UniqueConstraint("code"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    code: Mapped[str]
+    token_sha: Mapped[str] = mapped_column(String(64))
+    invited_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    simulated: Mapped[bool] = mapped_column(default=False)
+    languages: Mapped[list[str]] = mapped_column(default=list)
+    background: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    viewing: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    consented_at: Mapped[datetime | None]
+    consent_version: Mapped[str | None]
+    completion_code: Mapped[str]
+    erased_at: Mapped[datetime | None]
+    study: Mapped[StudyRow] = relationship()
+
+
+class SheetRow(Base):
+    """One rater's work, drawn whole at opening. `questions` is the order in which they are asked.
+
+    Sheets of a simulated panel are drawn beside those of people, and never given to them.
+    """
+
+    __tablename__ = "sheet"
+    __table_args__ = (UniqueConstraint("rater_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    rater_id: Mapped[int | None] = mapped_column(ForeignKey("rater.id"))
+    simulated: Mapped[bool] = mapped_column(default=False)
+    questions: Mapped[list[str]]
+    assignments: Mapped[list[AssignmentRow]] = relationship(back_populates="sheet", order_by="AssignmentRow.position")
+
+
+class AssignmentRow(Base):
+    """A comparison on a sheet: its place, its side, and when it was shown and finished."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        UniqueConstraint("sheet_id", "comparison_id", "occasion"),
+        UniqueConstraint("sheet_id", "position"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sheet_id: Mapped[int] = mapped_column(ForeignKey("sheet.id"))
+    comparison_id: Mapped[int] = mapped_column(ForeignKey("comparison.id"), index=True)
+    position: Mapped[int]
+    occasion: Mapped[int] = mapped_column(default=1)
+    a_is_left: Mapped[bool]
+    served_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    sheet: Mapped[SheetRow] = relationship(back_populates="assignments")
+    comparison: Mapped[ComparisonRow] = relationship()
+    votes: Mapped[list[VoteRow]] = relationship(order_by="VoteRow.id")
+    reports: Mapped[list[ReportRow]] = relationship(order_by="ReportRow.id")
+
+
+class VoteRow(Base):
+    """What the person did: the side, not the system."""
+
+    __tablename__ = "vote"
+    __table_args__ = (UniqueConstraint("assignment_id", "question"), CheckConstraint("response_ms >= 0", "response_ms"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"))
+    question: Mapped[str]
+    choice: Mapped[str] = mapped_column(Enum(*CHOICES, name="choice", native_enum=False, create_constraint=True))
+    response_ms: Mapped[int]
+    cast_at: Mapped[datetime]
+    app_version: Mapped[str]
+    simulated: Mapped[bool]
+
+
+class ReportRow(Base):
+    """An image that a rater found unfit to be shown."""
+
+    __tablename__ = "report_of_image"
+    __table_args__ = (UniqueConstraint("assignment_id", "side"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"))
+    side: Mapped[str] = mapped_column(Enum("left", "right", name="side", native_enum=False, create_constraint=True))
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class EventRow(Base):
+    """A line of the study's log, chained by hashes. No line has two successors: (study, prev_sha) is unique."""
+
+    __tablename__ = "event"
+    __table_args__ = (UniqueConstraint("study_id", "prev_sha"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    what: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    prev_sha: Mapped[str] = mapped_column(String(64))
+    sha: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,99 @@
+"""The pictures of a study, for the rater who is looking at them now and for nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from evalkit.errors import UnavailableError, VotingError
+from evalkit.settings import Settings
+from evalkit.store.files import write_bytes
+from evalkit.store.tables import AssignmentRow, ComparisonRow, ImageRow, RaterRow, SheetRow, StudyRow
+from evalkit.voting import worksheets
+
+MAC_DIGITS = 32  # 128 bits
+
+
+def signing_secret(settings: Settings) -> bytes:
+    """The key of the image addresses: EVALKIT_SECRET, else a file in the data folder, made on first use."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    path = settings.data_dir / "voting" / ".secret"
+    if not path.is_file():
+        _make_secret(path)
+    return path.read_bytes()
+
+
+def _make_secret(path: Path) -> None:
+    """Writes the file aside and links it into place: of several processes, the first one's stays."""
+    own = path.with_name(f".secret-{secrets.token_hex(4)}")
+    write_bytes(own, secrets.token_hex(32).encode())
+    own.chmod(0o600)
+    with suppress(FileExistsError):
+        path.hardlink_to(own)
+    own.unlink()
+
+
+def image_path(secret: bytes, token_sha: str, image_key: str) -> str:
+    """The address of an image for one rater, `/img/KEY/MAC`; each rater has another one."""
+    return f"/img/{image_key}/{image_mac(secret, token_sha, image_key)}"
+
+
+def image_mac(secret: bytes, token_sha: str, image_key: str) -> str:
+    return hmac.new(secret, f"{token_sha}|{image_key}".encode(), hashlib.sha256).hexdigest()[:MAC_DIGITS]
+
+
+def image_bytes(session: Session, settings: Settings, image_key: str, mac: str) -> bytes:
+    """The PNG behind an address: the rater is found by the address itself.
+
+    Raises:
+        VotingError: not an address of an image that a rater of an open study is at, or next to it.
+    """
+    secret = signing_secret(settings)
+    image = session.scalar(select(ImageRow).where(ImageRow.key == image_key))
+    if image is None:
+        raise VotingError("no such image")
+    for assignment in _assignments_of(session, image):
+        expected = image_mac(secret, _token_sha(session, assignment), image_key)
+        if hmac.compare_digest(expected.encode(), mac.encode("utf-8", "replace")) and _in_reach(assignment):
+            return _read(settings.data_dir / Path(image.path))
+    raise VotingError("no such image")
+
+
+def _assignments_of(session: Session, image: ImageRow) -> Iterable[AssignmentRow]:
+    """Where raters of an open study meet the image."""
+    return session.scalars(
+        select(AssignmentRow)
+        .join(ComparisonRow)
+        .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
+        .join(RaterRow, SheetRow.rater_id == RaterRow.id)
+        .join(StudyRow, SheetRow.study_id == StudyRow.id)
+        .where(or_(ComparisonRow.image_a_id == image.id, ComparisonRow.image_b_id == image.id))
+        .where(RaterRow.revoked_at.is_(None), StudyRow.closed_at.is_(None))
+    ).all()
+
+
+def _token_sha(session: Session, assignment: AssignmentRow) -> str:
+    rater = session.get(RaterRow, assignment.sheet.rater_id)
+    return rater.token_sha if rater else ""
+
+
+def _in_reach(assignment: AssignmentRow) -> bool:
+    """Whether it is the rater's current comparison, the next one (to load it ahead) or the one before (to undo)."""
+    order = assignment.sheet.assignments
+    current = worksheets.current(assignment.sheet)
+    return abs(order.index(assignment) - (order.index(current) if current else len(order))) <= 1
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnavailableError("an image file of the study cannot be read", where=path.name) from error

@@ -1,0 +1,124 @@
+"""Invites: a secret link for each rater. Only the hash of its token is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from evalkit.errors import VotingError
+from evalkit.store.tables import RaterRow, StudyRow
+from evalkit.voting import events
+
+TOKEN_BYTES = 16  # 128 random bits
+
+
+@dataclass(frozen=True)
+class Invite:
+    """One rater's link. The token is known here and in the link, and nowhere else."""
+
+    rater_id: int
+    code: str
+    token: str
+    link: str
+    expires_at: datetime
+
+
+def invite(
+    session: Session,
+    study_id: int,
+    *,
+    count: int,
+    valid_days: float,
+    now: datetime,
+    app_url: str = "",
+    simulated: bool = False,
+) -> list[Invite]:
+    """Makes `count` links, one rater each.
+
+    Args:
+        app_url: where the raters' app is served; the link is `APP_URL/?t=TOKEN`.
+        simulated: for raters that are programs.
+
+    Raises:
+        VotingError: no such study, or it is closed.
+    """
+    study = session.get(StudyRow, study_id)
+    if study is None or study.closed_at is not None:
+        raise VotingError(
+            "the study is closed" if study else "no such study in the database", hint="nobody was invited"
+        )
+    invites = [_one(session, study_id, now, now + timedelta(days=valid_days), app_url, simulated) for _ in range(count)]
+    detail = {"count": count, "valid_days": valid_days, "simulated": simulated}
+    events.append(session, study_id, "invite", now, detail=detail)
+    return invites
+
+
+def _one(session: Session, study_id: int, now: datetime, expires_at: datetime, app_url: str, simulated: bool) -> Invite:
+    token, code = secrets.token_urlsafe(TOKEN_BYTES), secrets.token_hex(6)
+    rater = RaterRow(
+        study_id=study_id, code=code, token_sha=token_sha(token), invited_at=now, expires_at=expires_at,
+        simulated=simulated, completion_code=secrets.token_hex(4).upper(),
+    )  # fmt: skip
+    session.add(rater)
+    session.flush()
+    return Invite(rater.id, code, token, f"{app_url.rstrip('/')}/?t={token}", expires_at)
+
+
+def token_sha(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find(session: Session, token: str, now: datetime) -> RaterRow:
+    """The rater whom a token belongs to.
+
+    Raises:
+        VotingError: unknown, withdrawn or expired, in words for the rater.
+    """
+    rater = session.scalar(select(RaterRow).where(RaterRow.token_sha == token_sha(token)))
+    if rater is None:
+        raise VotingError("This link is not known.", hint="Please copy the whole link from your invitation.")
+    require_valid(rater, now)
+    return rater
+
+
+def require_valid(rater: RaterRow, now: datetime) -> None:
+    """Refuses a rater whose invite was withdrawn, erased or has expired."""
+    if rater.revoked_at is not None or rater.erased_at is not None:
+        raise VotingError("This link has been withdrawn.", hint="Please ask the person who invited you.")
+    if rater.expires_at <= now:
+        day = f"{rater.expires_at.day} {rater.expires_at:%B %Y}"
+        raise VotingError(f"This link expired on {day}.", hint="Please ask the person who invited you for a new one.")
+
+
+def revoke(session: Session, rater_id: int, now: datetime) -> None:
+    """Withdraws an invite; what its rater left unfinished returns to the pool. Votes that were cast stay.
+
+    Raises:
+        VotingError: no such rater.
+    """
+    rater = session.get(RaterRow, rater_id)
+    if rater is None:
+        raise VotingError("no such rater in the database")
+    if rater.revoked_at is None:
+        rater.revoked_at = now
+        events.append(session, rater.study_id, "revoke", now, detail={"rater": rater.code})
+
+
+def erase(session: Session, rater_id: int, now: datetime) -> None:
+    """Removes what a rater told of themselves, and their link. The votes stay, under the pseudonym.
+
+    Raises:
+        VotingError: no such rater.
+    """
+    rater = session.get(RaterRow, rater_id)
+    if rater is None:
+        raise VotingError("no such rater in the database")
+    rater.languages, rater.background, rater.viewing = [], {}, {}
+    rater.token_sha, rater.erased_at = token_sha(secrets.token_urlsafe(TOKEN_BYTES)), now
+    events.append(session, rater.study_id, "erase", now, detail={"rater": rater.code})
