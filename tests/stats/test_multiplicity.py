@@ -1,0 +1,41 @@
+"""Adjusted p-values, against the definitions and scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from evalkit.stats.multiplicity import benjamini_hochberg, holm
+
+p_values = st.lists(st.floats(0, 1), min_size=1, max_size=20)
+
+
+@given(p=p_values)
+def test_holm_is_the_step_down_of_the_paper(p: list[float]) -> None:
+    order, expected, highest = np.argsort(p), np.empty(len(p)), 0.0
+    for step, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - step) * p[index]))
+        expected[index] = highest
+    assert holm(p) == pytest.approx(expected)
+
+
+@given(p=p_values)
+def test_benjamini_hochberg_is_that_of_scipy(p: list[float]) -> None:
+    assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p))
+
+
+@given(p=p_values)
+def test_holm_is_never_below_benjamini_hochberg_nor_below_p(p: list[float]) -> None:
+    for raw, discovery, family in zip(p, benjamini_hochberg(p), holm(p), strict=True):
+        assert raw - 1e-12 <= discovery <= family + 1e-12
+
+
+def test_a_test_without_a_p_is_not_counted() -> None:
+    assert holm([0.01, None, 0.02]) == (pytest.approx(0.02), None, pytest.approx(0.02))
+    assert holm([None]) == (None,) and holm([]) == ()
+
+
+def test_a_p_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        holm([0.2, float("nan")])
