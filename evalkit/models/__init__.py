@@ -1,1 +1,111 @@
-"""Ways of loading a text-to-image model, one file each: `load(card, ...)` gives a Generator (see `_generator.py`)."""
+"""Ways of loading a text-to-image model, a file each: `load(card, folder, dtype, device)` gives a Generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evalkit import registry
+from evalkit.errors import ModelError, UnavailableError
+from evalkit.settings import Settings
+from evalkit.spec.catalog import UNPINNED, ModelCard
+from evalkit.spec.study import Sampling
+from evalkit.store.images import DrawnImage
+
+if TYPE_CHECKING:
+    import torch
+
+WITHOUT_TORCH = ("folder", "procedural")
+
+
+class Generator(Protocol):
+    """A loaded model."""
+
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> list[DrawnImage]:
+        """An image for each prompt and its seed. An image depends on nothing but its own prompt, seed and sampling
+        (up to the kernels' rounding, which may depend on the size of the batch)."""
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """Device, dtype and threads, for the record."""
+
+
+def load(card: ModelCard, settings: Settings) -> Generator:
+    """The card's model on this machine's device, in the card's dtype (on a CPU: float32).
+
+    Raises:
+        ModelError: the checkpoint is damaged, does not fit its card, or has pickled weights only.
+        UnavailableError: it is on a hub, and not fetched yet or not pinned.
+    """
+    module, folder = registry.get("models", card.loader), checkpoint_folder(card, settings.root)
+    if not hasattr(module, "load"):
+        raise ModelError(f"{card.loader!r} is no loader", where=f"data/models/{card.name}.yaml, `loader`")
+    if card.loader in WITHOUT_TORCH:
+        found: Generator = module.load(card, folder, dtype=None, device="cpu")
+        return found
+    device = prepare_torch(settings)
+    found = module.load(card, folder, dtype=pick_dtype(card, device), device=device)
+    return found
+
+
+def prepare_torch(settings: Settings) -> str:
+    """Sets threads and deterministic convolutions, quietens the libraries, and picks the device."""
+    import diffusers
+    import torch
+    import transformers
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    return pick_device(settings.device)
+
+
+def checkpoint_folder(card: ModelCard, root: Path) -> Path:
+    """Where the checkpoint lies: in the hub's cache at its pinned revision, or on disk relative to the checkout.
+
+    Raises:
+        UnavailableError: not pinned, or not in the cache.
+    """
+    if not card.is_hub:
+        return root / card.source
+    if card.revision == UNPINNED:
+        raise UnavailableError(
+            f"the revision of {card.name} is not pinned", where=card.source, hint="`evalkit fetch STUDY` pins it once"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(card.source, revision=card.revision, local_files_only=True))
+    except (OSError, ValueError) as error:
+        hint = "`evalkit fetch STUDY` downloads it"
+        raise UnavailableError(
+            f"{card.name} is not in the hub's cache", where=f"{card.source}@{card.revision}", hint=hint
+        ) from error
+
+
+def pick_device(wish: str) -> str:
+    """`auto`: cuda, else mps, else cpu. Anything else is taken by its word.
+
+    Raises:
+        ModelError: the machine has no such device.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wish == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    if not there.get(wish.split(":")[0], False):
+        have = ", ".join(name for name, is_there in there.items() if is_there)
+        raise ModelError(f"no device {wish!r} here", where="EVALKIT_DEVICE", hint=f"there are: {have}")
+    return wish
+
+
+def pick_dtype(card: ModelCard, device: str) -> torch.dtype:
+    """The card's dtype on an accelerator; float32 on a CPU, where half precision is slow and partly missing."""
+    import torch
+
+    return torch.float32 if device == "cpu" else getattr(torch, card.dtype)

@@ -1,0 +1,139 @@
+"""The store of images: data/images/ab/KEY.png, each with the facts about it in KEY.json beside it.
+
+A key is made of all that can change an image's pixels, so runs share images. The PNG holds pixels and no metadata; the
+facts are written after it, so an image is there when both files are, whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import RunError
+from evalkit.store.files import write_bytes, write_text
+
+
+@dataclass(frozen=True)
+class DrawnImage:
+    """An image fresh from its model."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width, 3), RGB"""
+    flagged: bool = False
+    """the checkpoint's safety checker objected (and has usually blackened the image)"""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known about a stored image."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    flagged: bool
+    blank: bool
+    """all pixels are the same"""
+    seconds: float
+    """its share of the time that its batch took"""
+    batch_size: int
+    made: dict[str, Any] = field(default_factory=dict)
+    """device, dtype, threads and versions that it was made with"""
+
+
+def image_path(images_dir: Path, key: str) -> Path:
+    """Where the image of a key lies.
+
+    Raises:
+        RunError: `key` is no key (64 hexadecimal digits), so it could lead anywhere.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", key):
+        raise RunError(f"{key[:80]!r} is no image key", where=str(images_dir))
+    return images_dir / key[:2] / f"{key}.png"
+
+
+def relative_path(key: str) -> str:
+    """The path of an image within the store, as tables name it."""
+    return image_path(Path(), key).as_posix()
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """RGB pixels as a PNG without metadata: equal pixels give equal bytes."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(pixels, "RGB").save(content, "PNG")
+    return content.getvalue()
+
+
+def write_image(
+    images_dir: Path, key: str, image: DrawnImage, *, seconds: float, batch_size: int, made: dict[str, Any]
+) -> ImageFacts:
+    """Stores an image, then its facts; each file whole or not at all."""
+    path, content = image_path(images_dir, key), encode_png(image.pixels)
+    facts = ImageFacts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        width=image.pixels.shape[1],
+        height=image.pixels.shape[0],
+        flagged=image.flagged,
+        blank=is_blank(image.pixels),
+        seconds=seconds,
+        batch_size=batch_size,
+        made=made,
+    )
+    write_bytes(path, content)
+    write_text(path.with_suffix(".json"), json.dumps(asdict(facts), sort_keys=True) + "\n")
+    return facts
+
+
+def keep_image(
+    images_dir: Path, key: str, image: DrawnImage, *, seconds: float, batch_size: int, made: dict[str, Any]
+) -> bool:
+    """Stores an image that is not there yet. An image that is there stays; False if its bytes differ from this one's:
+    then hardware, versions, threads or batch size are not those that it was drawn with."""
+    there = read_facts(images_dir, key)
+    if there is None:
+        write_image(images_dir, key, image, seconds=seconds, batch_size=batch_size, made=made)
+        return True
+    return there.sha256 == hashlib.sha256(encode_png(image.pixels)).hexdigest()
+
+
+def is_blank(pixels: NDArray[np.uint8]) -> bool:
+    """Whether every pixel has the colour of the first one."""
+    return bool((pixels == pixels[0, 0]).all())
+
+
+def read_facts(images_dir: Path, key: str) -> ImageFacts | None:
+    """The facts of a stored image; None if it is not there, or a file of it is damaged (then it is made again)."""
+    path = image_path(images_dir, key)
+    try:
+        facts = ImageFacts(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+        return facts if path.stat().st_size == facts.bytes else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_pixels(images_dir: Path, key: str) -> NDArray[np.uint8]:
+    """The pixels (height, width, 3) of a stored image.
+
+    Raises:
+        RunError: it is not there or damaged.
+    """
+    from PIL import Image
+
+    path = image_path(images_dir, key)
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        hint = "`evalkit generate` makes it again"
+        raise RunError(f"an image is missing or damaged: {error}", where=str(path), hint=hint) from error
