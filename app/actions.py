@@ -1,0 +1,118 @@
+"""What a rater does on the comparison page, as it arrives from the browser, done once in the database.
+
+The browser sends its whole outbox with each action until it is told that an action is committed. So every action may
+arrive several times, and each is harmless when it does.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from evalkit import __version__
+from evalkit.errors import EvalkitError
+from evalkit.store import db
+from evalkit.voting import serving
+
+LOG = logging.getLogger(__name__)
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    id: str = Field(min_length=1, max_length=64)
+    assignment: int
+
+
+class Cast(_Action):
+    """An answer to one question. `response_ms` runs from the moment both images are seen, pauses left out."""
+
+    do: Literal["cast"]
+    question: str = Field(max_length=100)
+    choice: Literal["left", "tie", "right", "neither"]
+    response_ms: int = Field(ge=0, le=86_400_000)
+
+
+class Finish(_Action):
+    """On to the next comparison."""
+
+    do: Literal["finish"]
+
+
+class Undo(_Action):
+    """Back to the comparison before `assignment`."""
+
+    do: Literal["undo"]
+
+
+class Report(_Action):
+    """An image that should not be shown."""
+
+    do: Literal["report"]
+    side: Literal["left", "right"]
+    reason: Literal["offensive", "disturbing", "broken", "other"]
+
+
+Action = Annotated[Cast | Finish | Undo | Report, Field(discriminator="do")]
+OUTBOX = TypeAdapter(Annotated[list[Action], Field(max_length=100)])
+
+
+def settle(
+    outbox: object, settled: dict[str, str | None], engine: Engine, rater_id: int, now: datetime, trouble: str
+) -> dict[str, str | None]:
+    """Does what is new in an outbox, in order, each in a transaction of its own.
+
+    Args:
+        outbox: what the browser sent; anything else than a list of actions is ignored.
+        settled: what an earlier call returned; those actions are not done again.
+        trouble: what the rater is told of an action that was refused.
+
+    Returns:
+        Action id -> None if it is committed, or `trouble` if nothing of it was kept; for this outbox only.
+    """
+    try:
+        actions = OUTBOX.validate_python(outbox)
+    except ValidationError as error:
+        LOG.warning("an outbox that is none: %s", error.errors(include_input=False, include_url=False)[:1])
+        return settled
+    return {
+        action.id: settled[action.id] if action.id in settled else _attempt(action, engine, rater_id, now, trouble)
+        for action in actions
+    }
+
+
+def _attempt(action: Action, engine: Engine, rater_id: int, now: datetime, trouble: str) -> str | None:
+    try:
+        with db.session(engine) as session:
+            _perform(action, session, rater_id, now)
+    except EvalkitError as error:
+        LOG.warning("%s was refused: %s", action.do, error)
+        return trouble
+    return None
+
+
+def _perform(action: Action, session: Session, rater_id: int, now: datetime) -> None:
+    match action:
+        case Cast():
+            serving.cast(
+                session,
+                rater_id,
+                action.assignment,
+                action.question,
+                action.choice,
+                action.response_ms,
+                now,
+                app_version=__version__,
+            )
+        case Finish():
+            serving.finish(session, rater_id, action.assignment, now)
+        case Report():
+            serving.report_image(session, rater_id, action.assignment, action.side, action.reason, now)
+        case Undo():
+            shown = serving.next_comparison(session, rater_id, now)
+            if shown is not None and shown.assignment_id == action.assignment:  # else it has been undone already
+                serving.undo(session, rater_id, now)

@@ -1,0 +1,72 @@
+// Both images: fetched, decoded, revealed in the same frame, zoomed in step.
+function makePair(section, onReveal, onTrouble) {
+  const pictures = [...section.querySelectorAll(".picture")];
+  const frames = [...section.querySelectorAll(".frame")];
+  let wanted = "";
+  let blobs = [];
+
+  async function show(addresses) {
+    const key = addresses.join(" ");
+    if (key === wanted) return;
+    wanted = key;
+    hide();
+    try {
+      const loaded = await Promise.all(addresses.map(fetchImage));
+      if (wanted !== key) return loaded.forEach(URL.revokeObjectURL);
+      blobs = loaded;
+      pictures.forEach((picture, side) => { picture.src = blobs[side]; });
+      await Promise.all(pictures.map((picture) => picture.decode()));
+      if (wanted === key) reveal();
+    } catch {
+      if (wanted === key) { wanted = ""; onTrouble(); }
+    }
+  }
+
+  function reveal() {
+    section.style.setProperty("--ratio", pictures[0].naturalWidth / pictures[0].naturalHeight);
+    requestAnimationFrame(() => { section.classList.add("revealed"); onReveal(); });
+  }
+
+  function hide() {
+    section.classList.remove("revealed", "zoomed");
+    pictures.forEach((picture) => picture.removeAttribute("src"));
+    blobs.forEach(URL.revokeObjectURL);
+    blobs = [];
+  }
+
+  function look(x, y) {
+    section.style.setProperty("--x", `${100 * Math.min(1, Math.max(0, x))}%`);
+    section.style.setProperty("--y", `${100 * Math.min(1, Math.max(0, y))}%`);
+  }
+
+  function zoom() {
+    const enlarged = pictures[0].naturalWidth / frames[0].clientWidth;
+    section.style.setProperty("--zoom", Math.max(2, enlarged));
+    section.classList.toggle("zoomed");
+  }
+
+  function follow(event) {
+    const box = event.currentTarget.getBoundingClientRect();
+    look((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }
+
+  frames.forEach((frame) => {
+    frame.addEventListener("pointermove", follow);
+    frame.addEventListener("click", (event) => { if (event.detail) follow(event); else look(0.5, 0.5); zoom(); });
+    frame.addEventListener("contextmenu", (event) => event.preventDefault());
+  });
+  return { show, hide, zoom, get revealed() { return section.classList.contains("revealed"); } };
+}
+
+async function fetchImage(address) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const response = await fetch(`${location.pathname.replace(/\/$/, "")}${address}`, { cache: "no-store" });
+      if (!response.ok) throw new Error("image");
+      return URL.createObjectURL(await response.blob());
+    } catch (error) {
+      if (attempt === 2) throw error;
+      await new Promise((wait) => setTimeout(wait, 500 * 2 ** attempt));
+    }
+  }
+}

@@ -1,0 +1,67 @@
+"""The raters' app: the pages of views/rating.py, the images under addresses of one rater each, and a health check."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+from sqlalchemy import text
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.attempts import Attempts
+from app.database import engine
+from app.headers import SecurityHeaders
+from evalkit.errors import EvalkitError
+from evalkit.settings import settings
+from evalkit.store import db
+from evalkit.voting import images
+
+LOG = logging.getLogger(__name__)
+guesses = Attempts(limit=60)
+
+
+async def image(request: Request) -> Response:
+    """A picture, for the rater whose address it is, now. It says nothing but its pixels."""
+    address, now = request.client.host if request.client else "", datetime.now(UTC)
+    if guesses.exhausted(address, now):
+        return Response(status_code=429)
+    try:
+        content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
+    except EvalkitError as error:
+        LOG.warning("image refused: %s", error)
+        guesses.wrong(address, now)
+        return Response(status_code=404)
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
+
+
+def _picture(key: str, mac: str) -> bytes:
+    with db.session(engine(), reading=True) as session:
+        return images.image_bytes(session, settings(), key, mac)
+
+
+async def health(request: Request) -> Response:
+    """200 if the database answers, else 503."""
+    try:
+        await run_in_threadpool(_ask)
+    except EvalkitError:
+        LOG.exception("health")
+        return JSONResponse({"status": "the database does not answer"}, status_code=503)
+    return JSONResponse({"status": "ok"})
+
+
+def _ask() -> None:
+    with db.session(engine(), reading=True) as session:
+        session.execute(text("SELECT 1"))
+
+
+app = st.App(
+    Path(__file__).parent / "views" / "rating.py",
+    routes=[Route("/img/{key}/{mac}", image), Route("/health", health)],
+    middleware=[Middleware(SecurityHeaders)],
+)
