@@ -1,18 +1,19 @@
 """Two questions answered by the same raters on the same pairs: is one answer the shadow of the other (halo)?
 
-The tests take each paired answer as independent (naive); what they say is exploratory where votes share prompts.
+The two tests take each paired answer as independent and are named naive; Cramer's V is clustered like the headline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import stats
 
-from evalkit.stats.cluster_variance import Floats
+from evalkit.stats.cluster_variance import FEWEST_PROMPTS, Codes, Floats, cluster_variance, clusters
+from evalkit.stats.clustered import t_interval
 from evalkit.stats.estimate import Estimate, SignificanceTest
 
 
@@ -28,9 +29,15 @@ class Association:
 
 
 def association(
-    first: npt.ArrayLike, second: npt.ArrayLike, choices: tuple[str, ...], *, confidence: float = 0.95
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    choices: tuple[str, ...],
+    prompts: npt.ArrayLike,
+    raters: npt.ArrayLike | None,
+    *,
+    confidence: float = 0.95,
 ) -> Association:
-    """Paired square table with Bowker's test, the Stuart-Maxwell test and Cramer's V."""
+    """Paired square table with Bowker's test, the Stuart-Maxwell test and Cramer's V; one entry per paired answer."""
     one, two = np.asarray(first), np.asarray(second)
     if one.shape != two.shape:
         raise ValueError(f"{one.size} and {two.size} answers: the two questions must be answered in pairs")
@@ -38,7 +45,8 @@ def association(
     if counts.sum() != one.size:
         raise ValueError(f"{one.size - int(counts.sum())} answers are not among {', '.join(choices)}")
     rows = tuple(tuple(int(count) for count in row) for row in counts)
-    return Association(choices, rows, bowker(counts), stuart_maxwell(counts), cramers_v(counts, confidence=confidence))
+    v = cramers_v(one, two, prompts, raters, confidence=confidence)
+    return Association(choices, rows, bowker(counts), stuart_maxwell(counts), v)
 
 
 def bowker(counts: npt.ArrayLike) -> SignificanceTest:
@@ -71,29 +79,53 @@ def stuart_maxwell(counts: npt.ArrayLike) -> SignificanceTest:
     return SignificanceTest(float(stats.chi2.sf(statistic, df)), n, method, statistic, float(df))
 
 
-def cramers_v(counts: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Cramer's V (1946) with the interval of the noncentral chi-square (Steiger and Fouladi 1997). Naive."""
-    table = np.asarray(counts, dtype=np.float64)
-    table = table[np.ix_(table.sum(axis=1) > 0, table.sum(axis=0) > 0)]
-    n, method = int(table.sum()), "Cramer's V, noncentral chi-square, naive"
-    if min(table.shape) < 2:
-        return Estimate(None, None, None, n, method, note="undefined because a question has one answer only")
-    statistic, df = _chi_square(table), (table.shape[0] - 1) * (table.shape[1] - 1)
-    scale = n * (min(table.shape) - 1)
-    tail = (1 - confidence) / 2
-    low, high = (_noncentrality(statistic, df, level) for level in (1 - tail, tail))
-    value = sqrt(statistic / scale)
-    return Estimate(value, min(value, sqrt(low / scale)), min(1.0, max(value, sqrt(high / scale))), n, method)
+def cramers_v(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    prompts: npt.ArrayLike,
+    raters: npt.ArrayLike | None,
+    *,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Cramer's V = sqrt(phi^2/(k - 1)), k the smaller number of choices taken, phi^2 less its bias df/(n - 1).
+
+    Bergsma (2013) takes the bias off; the interval is that of phi^2, by the delta method, clustered by prompt x rater.
+    """
+    groups = clusters(prompts, raters)
+    shares, code_one, code_two = _shares(first, second)
+    n, smaller = groups.prompt.size, min(shares.shape)
+    bare = Estimate(
+        None, None, None, n, f"Cramer's V, less bias, {groups.scope}", groups.prompts, groups.raters or None
+    )
+    if n < 2 or smaller < 2:
+        return replace(bare, note="undefined because a question has one answer only, or none")
+    rows, columns = shares.sum(axis=1), shares.sum(axis=0)
+    phi2 = float((shares**2 / np.outer(rows, columns)).sum()) - 1
+    phi2 -= (rows.size - 1) * (columns.size - 1) / (n - 1)
+    if groups.prompts < FEWEST_PROMPTS:
+        return replace(bare, value=_v(phi2, smaller), note=f"under {FEWEST_PROMPTS} prompts: no interval")
+    influence = _phi2_gradient(shares)[code_one, code_two]
+    fit = cluster_variance((influence - influence.mean()) / n, groups)
+    low, high = t_interval(phi2, sqrt(float(fit.variance[0])), float(fit.degrees_of_freedom[0]), confidence)
+    return replace(bare, value=_v(phi2, smaller), low=_v(low, smaller), high=_v(high, smaller))
 
 
-def _chi_square(table: Floats) -> float:
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    return float(((table - expected) ** 2 / expected).sum())
+def _shares(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Codes, Codes]:
+    """Share of each pair of answers that occur, and the answers' codes."""
+    one, two = (np.unique(np.asarray(side), return_inverse=True)[1] for side in (first, second))
+    shares = np.zeros((int(one.max(initial=-1)) + 1, int(two.max(initial=-1)) + 1))
+    np.add.at(shares, (one, two), 1 / max(one.size, 1))
+    return shares, one, two
 
 
-def _noncentrality(statistic: float, df: int, probability: float) -> float:
-    """The noncentrality under which a chi-square falls below `statistic` with `probability`, 0 if none does."""
-    if stats.chi2.cdf(statistic, df) <= probability:
-        return 0.0
-    upper = statistic + 20 * sqrt(statistic + df) + 100
-    return float(optimize.brentq(lambda nc: stats.ncx2.cdf(statistic, df, nc) - probability, 1e-9, upper))
+def _phi2_gradient(shares: Floats) -> Floats:
+    """Derivative of sum p_ij^2/(p_i p_j) by p_ij."""
+    rows, columns = shares.sum(axis=1, keepdims=True), shares.sum(axis=0, keepdims=True)
+    by_row = (shares**2 / columns).sum(axis=1, keepdims=True) / rows**2
+    by_column = (shares**2 / rows).sum(axis=0, keepdims=True) / columns**2
+    gradient: Floats = 2 * shares / (rows * columns) - by_row - by_column
+    return gradient
+
+
+def _v(phi2: float, smaller: int) -> float:
+    return sqrt(min(1.0, max(0.0, phi2 / (smaller - 1))))

@@ -19,7 +19,6 @@ from evalkit.stats.estimate import Estimate
 
 Kernel = Callable[[Floats, Floats], Floats]  # (a, d), (b, d) -> (a, b)
 _ROWS_AT_ONCE = 2048
-_Mean = tuple[float | Floats, float | Floats]  # a sum and the number of its terms
 
 
 @dataclass(frozen=True)
@@ -80,27 +79,75 @@ def squared_mmd(
     if min(len(rows_x), len(rows_y)) < 2:
         note = f"{len(rows_x)} and {len(rows_y)} rows: two or more of each are needed"
         return Estimate(None, None, None, len(rows_x), method, note=note)
-    code = np.unique(np.concatenate([np.asarray(x_prompts), np.asarray(y_prompts)]), return_inverse=True)[1]
-    code_x, code_y = code[: len(rows_x)], code[len(rows_x) :]
-    labels = int(code.max()) + 1
+    code_x, code_y = _shared_codes(x_prompts, y_prompts)
+    labels = int(max(code_x.max(), code_y.max())) + 1
+    own_x = _sums(kernel, rows_x, rows_x, code_x, code_x, labels, same=True)
+    own_y = _sums(kernel, rows_y, rows_y, code_y, code_y, labels, same=True)
+    cross = _sums(kernel, rows_x, rows_y, code_x, code_y, labels, same=False)
+    value = _mean(own_x) + _mean(own_y) - 2 * _mean(cross)
+    without = _means_without(own_x) + _means_without(own_y) - 2 * _means_without(cross)
     prompts = min(np.unique(code_x).size, np.unique(code_y).size)
-    sums = (
-        _sums(kernel, rows_x, rows_x, code_x, code_x, labels, same=True),
-        _sums(kernel, rows_y, rows_y, code_y, code_y, labels, same=True),
-        _sums(kernel, rows_x, rows_y, code_x, code_y, labels, same=False),
-    )
-    value = scale * float(_statistic(*((s.total, s.count) for s in sums)))
-    bare = Estimate(value, None, None, len(rows_x), method, prompts)
+    return _jackknifed(scale * value, scale * without, len(rows_x), prompts, method, confidence)
+
+
+def squared_mmd_difference(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    x_prompts: npt.ArrayLike,
+    y_prompts: npt.ArrayLike,
+    reference_prompts: npt.ArrayLike,
+    kernel: Kernel,
+    *,
+    name: str,
+    scale: float = 1.0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Squared MMD of `x` to `reference` minus that of `y`, times `scale`; each prompt is deleted from all three at once.
+
+    The reference's own term is the same in both and is left out. t interval, df one under the prompts of the smaller
+    of `x` and `y`.
+    """
+    one, two, base = _rows(x, x_prompts), _rows(y, y_prompts), _rows(reference, reference_prompts)
+    method = f"{name}, unbiased, prompt-block jackknife, difference"
+    if min(len(one), len(two), len(base)) < 2:
+        note = f"{len(one)}, {len(two)} and {len(base)} rows: two or more of each are needed"
+        return Estimate(None, None, None, len(one), method, note=note)
+    code_x, code_y, code_r = _shared_codes(x_prompts, y_prompts, reference_prompts)
+    labels = int(max(code_x.max(), code_y.max(), code_r.max())) + 1
+    own_x = _sums(kernel, one, one, code_x, code_x, labels, same=True)
+    own_y = _sums(kernel, two, two, code_y, code_y, labels, same=True)
+    cross_x = _sums(kernel, one, base, code_x, code_r, labels, same=False)
+    cross_y = _sums(kernel, two, base, code_y, code_r, labels, same=False)
+    value = _mean(own_x) - _mean(own_y) - 2 * (_mean(cross_x) - _mean(cross_y))
+    without = _means_without(own_x) - _means_without(own_y) - 2 * (_means_without(cross_x) - _means_without(cross_y))
+    prompts = min(np.unique(code_x).size, np.unique(code_y).size)
+    return _jackknifed(scale * value, scale * without, len(one), prompts, method, confidence)
+
+
+def _shared_codes(*prompts: npt.ArrayLike) -> list[Codes]:
+    """Labels as numbers from 0, the same number for the same label in every set."""
+    sets = [np.asarray(labels) for labels in prompts]
+    code = np.unique(np.concatenate(sets), return_inverse=True)[1]
+    return np.split(code, np.cumsum([labels.size for labels in sets])[:-1])
+
+
+def _jackknifed(value: float, without: Floats, n: int, prompts: int, method: str, confidence: float) -> Estimate:
+    """The value with its jackknife interval; `without`: the statistic without each prompt."""
+    bare = Estimate(value, None, None, n, method, prompts)
     if prompts < FEWEST_PROMPTS:
         return replace(bare, note=f"under {FEWEST_PROMPTS} prompts: no interval")
-    without = scale * _statistic(*((s.total - s.lost, s.count - s.lost_count) for s in sums))
     error = sqrt((without.size - 1) * float(without.var()))
     low, high = t_interval(value, error, prompts - 1, confidence)
     return replace(bare, low=low, high=high)
 
 
-def _statistic(own_x: _Mean, own_y: _Mean, cross: _Mean) -> Floats:
-    return np.asarray(own_x[0] / own_x[1] + own_y[0] / own_y[1] - 2 * cross[0] / cross[1])
+def _mean(sums: _Sums) -> float:
+    return sums.total / sums.count
+
+
+def _means_without(sums: _Sums) -> Floats:
+    return np.asarray((sums.total - sums.lost) / (sums.count - sums.lost_count))
 
 
 def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, prompts: int, *, same: bool) -> _Sums:
@@ -114,9 +161,9 @@ def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, pr
         by_row[part], within[part] = block.sum(axis=1), (block * (code_x[part, None] == code_y)).sum(axis=1)
         by_column += block.sum(axis=0)
     own, other = (np.bincount(code, minlength=prompts).astype(np.float64) for code in (code_x, code_y))
-    lost = np.bincount(code_x, by_row - within, prompts) + np.bincount(code_y, by_column, prompts).astype(np.float64)
+    lost = np.bincount(code_x, by_row - within, prompts) + np.bincount(code_y, by_column, prompts)
     pairs = own * len(y) + other * len(x) - own * other - (own if same else 0)
-    return _Sums(float(by_row.sum()), len(x) * (len(y) - same), lost, pairs)
+    return _Sums(float(by_row.sum()), len(x) * (len(y) - same), np.asarray(lost, dtype=np.float64), pairs)
 
 
 def _rows(features: npt.ArrayLike, prompts: npt.ArrayLike) -> Floats:

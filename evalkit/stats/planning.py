@@ -148,8 +148,9 @@ def smallest_detectable_preference(
 
     if (at(6.0).power.value or 0.0) < power:
         return None
-    logit = optimize.bisect(lambda x: (at(x).power.value or 0.0) - power, 0.0, 6.0, xtol=0.01)
-    return at(float(logit))
+    step = 0.01
+    logit = optimize.bisect(lambda x: (at(x).power.value or 0.0) - power, 0.0, 6.0, xtol=step)
+    return at(float(logit) + step)
 
 
 def _layout(design: Design, rng: np.random.Generator) -> tuple[Codes, Codes]:

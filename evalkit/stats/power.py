@@ -40,7 +40,7 @@ def decisive_votes_needed(share: float, *, power: float = 0.8, alpha: float = 0.
 
 
 def votes_needed(decisive: int, decisive_share: float) -> int:
-    """All votes that bring `decisive` decisive ones, if `decisive_share` of votes are neither "on par" nor "neither"."""
+    """All votes that bring `decisive` decisive ones, if `decisive_share` of all votes are decisive."""
     if not 0 < decisive_share <= 1:
         raise ValueError(f"a decisive share of {decisive_share} brings no votes: it must be above 0 and at most 1")
     return ceil(decisive / decisive_share - 1e-9)

@@ -1,10 +1,11 @@
-"""Position effect and repeats, against statsmodels' logit and Cohen's kappa; each with a planted fault that is found."""
+"""Position effect and repeats, against statsmodels' logit and Cohen's kappa; each with a planted fault."""
 
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from evalkit.stats.position import PositionEffect, position_effect, repeat_consistency
@@ -33,8 +34,6 @@ def test_intercept_is_that_of_a_logit_regression_with_clustered_errors(seed: int
         cov_type="cluster", cov_kwds={"groups": data["prompts"], "use_correction": False}
     )
     ours = position_effect(**{**data, "raters": None})
-    from scipy import stats
-
     half = stats.t.isf(0.025, 39) * fit.bse[0] * np.sqrt(40 / 39)
     assert numbers(ours) == pytest.approx((fit.params[0], fit.params[0] - half, fit.params[0] + half), rel=1e-6)
 
