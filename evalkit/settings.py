@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,11 +48,22 @@ class Settings(BaseSettings):
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'evalkit.db'}"
 
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that shall have these settings, whatever this one was started with."""
+        told = {f"EVALKIT_{name.upper()}": _as_text(value) for name, value in self if value is not None}
+        return {name: value for name, value in os.environ.items() if not name.startswith("EVALKIT_")} | told
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings, read once per process."""
     return Settings()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value.resolve() if isinstance(value, Path) else value)
 
 
 def find_root(start: Path) -> Path:

@@ -1,0 +1,46 @@
+"""`evalkit app`: serves the raters' or the researcher's app, each a process of its own with a port of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from evalkit.registry import unknown
+from evalkit.settings import Settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PORTS = {"rater": 8501, "researcher": 8502}
+ADDRESSES = {"rater": "0.0.0.0", "researcher": "127.0.0.1"}
+"""Raters come from outside; the researcher's app answers this machine only, unless told otherwise."""
+
+
+def serve(which: str, settings: Settings, *, port: int | None = None, address: str | None = None) -> None:
+    """Becomes the server: this process is replaced, so that signals reach it. Does not return.
+
+    A researcher's app without EVALKIT_RESEARCHER_PASSWORD gets a new password, printed once.
+
+    Args:
+        which: rater or researcher.
+        address: the network address to listen on.
+
+    Raises:
+        SpecError: `which` is neither.
+    """
+    if which not in PORTS:
+        raise unknown("app", which, PORTS)
+    if which == "researcher" and settings.researcher_password is None:
+        password = secrets.token_urlsafe(12)
+        print(f"password of the researcher's app, until it stops: {password}", flush=True)
+        settings = settings.model_copy(update={"researcher_password": SecretStr(password)})
+    os.chdir(CHECKOUT)
+    os.execve(sys.executable, command(which, port or PORTS[which], address or ADDRESSES[which]), settings.environment())
+
+
+def command(which: str, port: int, address: str) -> list[str]:
+    """The words that start the server, from the checkout's folder."""
+    server = [f"--server.port={port}", f"--server.address={address}", "--browser.serverAddress=localhost"]
+    return [sys.executable, "-m", "streamlit", "run", f"app/{which}.py", *server]
