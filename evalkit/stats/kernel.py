@@ -103,7 +103,7 @@ def squared_mmd_difference(
     scale: float = 1.0,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Squared MMD of `x` to `reference` minus that of `y`, times `scale`; each prompt is deleted from all three at once.
+    """Squared MMD of `x` to `reference` minus that of `y`, times `scale`; a prompt is deleted from all three at once.
 
     The reference's own term is the same in both and is left out. t interval, df one under the prompts of the smaller
     of `x` and `y`.
@@ -147,7 +147,8 @@ def _mean(sums: _Sums) -> float:
 
 
 def _means_without(sums: _Sums) -> Floats:
-    return np.asarray((sums.total - sums.lost) / (sums.count - sums.lost_count))
+    with np.errstate(divide="ignore", invalid="ignore"):  # all rows from one prompt: NaN, and no interval is made of it
+        return np.asarray((sums.total - sums.lost) / (sums.count - sums.lost_count))
 
 
 def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, prompts: int, *, same: bool) -> _Sums:
