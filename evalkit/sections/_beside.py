@@ -1,0 +1,114 @@
+"""What stands beside the planned tests: the same votes in other measures, naive results, rankings of many systems."""
+
+from __future__ import annotations
+
+from evalkit.sections import _format
+from evalkit.sections._blocks import Block, Column, Table
+from evalkit.sections._study import Facts
+from evalkit.sections._votes import Ballots, Contrast, of_pair
+from evalkit.spec.study import NEITHER
+from evalkit.stats.bradley_terry import clustered_log_ratio, davidson, elo
+from evalkit.stats.clustered import clustered_mean, clustered_share
+from evalkit.stats.proportion import goodman, sign_test, trinomial_test
+from evalkit.stats.strengths import Ranking, rank_systems
+
+
+def naive_table(found: list[Contrast], ballots: Ballots, facts: Facts) -> Table:
+    """The same votes in other measures; what takes every vote as independent is named naive."""
+    head = [Column("Measure", align="left")]
+    cells: list[list[str]] = [[name] for name in _MEASURES]
+    for contrast in found:
+        pair = f"{facts.label(contrast.first)} v {facts.label(contrast.second)}" if len(facts.pairs) > 1 else ""
+        head.append(Column(facts.question(contrast.question), group=pair))
+        for row, cell in zip(cells, _measures(contrast, ballots, facts), strict=True):
+            row.append(cell)
+    note = (
+        'Naive: takes every vote as independent, and so is too sure of itself. "Neither" stays out of the decisive share, the '
+        "log-ratio and the trinomial test. The design effect is the clustered over the naive variance of the net preference."
+    )
+    return Table("Other measures of the same votes", tuple(head), tuple(map(tuple, cells)), note)
+
+
+_MEASURES = (
+    "Decisive votes won by the first, W / (W + L)",
+    "Log-ratio ln(W / L), Bradley-Terry and Davidson",
+    "The same in Elo points",
+    "Davidson's tie parameter, T / √(W L)",
+    'Net preference without "neither"',
+    "Design effect",
+    "Net preference, naive interval",
+    "Sign test, naive",
+    "Sign test with mid-p, naive",
+    "Trinomial test, naive",
+    "All four shares at once, naive (Goodman)",
+)
+
+
+def _measures(contrast: Contrast, ballots: Ballots, facts: Facts) -> list[str]:
+    mine = of_pair(ballots.counted, contrast.question, contrast.first, contrast.second)
+    confidence = facts.study.analysis.confidence
+    wins, losses, ties, neither = (contrast.counts[answer] for answer in contrast.answers)
+    outcome, groups = mine["outcome"].to_numpy(), (mine["prompt_code"].to_numpy(), mine["rater_code"].to_numpy())
+    decisive, judged = outcome != 0, (mine["choice"] != NEITHER).to_numpy()
+    ratio = clustered_log_ratio(outcome, *groups, confidence=confidence)
+    won = clustered_share(outcome[decisive] > 0, *(labels[decisive] for labels in groups), confidence=confidence)
+    without = clustered_mean(outcome[judged], *(labels[judged] for labels in groups), confidence=confidence)
+    nu = davidson(wins, losses, ties).tie_parameter
+    effect = contrast.preference.design_effect
+    tests = (sign_test(wins, losses), sign_test(wins, losses, mid_p=True), trinomial_test(wins, losses, ties))
+    return [
+        _format.share(won, n=True),
+        _format.measure(ratio, signed=True),
+        _format.measure(elo(ratio), signed=True),
+        "–" if nu is None else f"{nu:.2f}",
+        _format.points(without.estimate),
+        "–" if effect is None else f"{effect:.2f}",
+        _format.points(contrast.preference.naive),
+        *(_format.p_text(test.p) for test in tests),
+        ", ".join(_format.share(share) for share in goodman([wins, losses, ties, neither], confidence=confidence)),
+    ]
+
+
+def ranking_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
+    """Strengths and rank ranges of three or more systems, a table a question."""
+    if len(facts.systems) < 3:
+        return []
+    return [_ranking_table(question, _rank(question, ballots, facts), facts) for question in facts.asked]
+
+
+def _rank(question: str, ballots: Ballots, facts: Facts) -> Ranking:
+    votes = ballots.counted[(ballots.counted["question"] == question) & (ballots.counted["choice"] != NEITHER)]
+    return rank_systems(
+        votes["system_a"].tolist(),
+        votes["system_b"].tolist(),
+        votes["outcome"].to_numpy(),
+        votes["prompt_code"].to_numpy(),
+        votes["rater_code"].to_numpy(),
+        confidence=facts.study.analysis.confidence,
+    )
+
+
+def _ranking_table(question: str, ranking: Ranking, facts: Facts) -> Table:
+    columns = (
+        Column("System", align="left"),
+        Column("log-strength", f"{facts.confidence} interval"),
+        Column("votes", "n"),
+        Column("ranks not ruled out"),
+    )
+    rows = tuple(
+        (
+            facts.label(s.system),
+            _format.measure(s.estimate, signed=True),
+            _format.count(s.estimate.n),
+            _ranks(s.best_rank, s.worst_rank),
+        )
+        for s in ranking.strengths
+    )
+    said = _format.sentence(ranking.note) + "." if ranking.note else f"{ranking.method}; the mean of all systems is 0."
+    return Table(f"{facts.question(question)}: strengths of all systems", columns, rows, said)
+
+
+def _ranks(best: int | None, worst: int | None) -> str:
+    if best is None or worst is None:
+        return "–"
+    return str(best) if best == worst else f"{best} to {worst}"

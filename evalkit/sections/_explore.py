@@ -1,0 +1,117 @@
+"""Exploration: does one question shadow the other (halo), and do kinds of prompts differ?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalkit.sections import _format
+from evalkit.sections._blocks import Block, Column, Table
+from evalkit.sections._study import Facts
+from evalkit.sections._votes import CHOICES, Ballots, of_pair
+from evalkit.spec.study import NEITHER, TIE
+from evalkit.stats.association import Association, association
+from evalkit.stats.clustered import ClusteredMean, clustered_mean
+from evalkit.stats.multiplicity import benjamini_hochberg
+from evalkit.store.run import Run
+
+KEYS = ["rater", "image_a", "image_b", "prompt_code", "rater_code"]
+
+
+def association_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
+    """The first two questions answered by the same raters on the same pairs: does one answer shadow the other?"""
+    if len(facts.asked) < 2:
+        return []
+    one, two = facts.asked[:2]
+    votes = ballots.counted
+    both = votes[votes["question"] == one].merge(votes[votes["question"] == two], on=KEYS)
+    if both.empty:
+        return []
+    answers = (both[f"choice_{side}"].to_numpy().astype(str) for side in "xy")
+    groups = both["prompt_code"].to_numpy(), both["rater_code"].to_numpy()
+    return [
+        _association_table(association(*answers, CHOICES, *groups, confidence=facts.study.analysis.confidence), facts)
+    ]
+
+
+def _association_table(found: Association, facts: Facts) -> Table:
+    one, two = (facts.question(name) for name in facts.asked[:2])
+    only = facts.pairs[0] if len(facts.pairs) == 1 else None
+    systems = [facts.label(name) for name in only] if only else ["First of the pair", "Second of the pair"]
+    names = (*systems, facts.label(TIE), facts.label(NEITHER))
+    columns = (Column(one, align="left"), *(Column(name, group=two) for name in names))
+    rows = tuple((name, *map(_format.count, row)) for name, row in zip(names, found.counts, strict=True))
+    note = (
+        f"Cramér's V {_format.measure(found.cramers_v)}, {_format.sizes(found.cramers_v, 'pair of answers')}; near 1, raters "
+        f"gave both questions the same answer. Bowker {_format.p_text(found.symmetry.p)}, Stuart-Maxwell "
+        f"{_format.p_text(found.homogeneity.p)}, both naive."
+    ).replace("pair of answerss", "pairs of answers")
+    return Table(f"{one} and {two.lower()} by the same rater on the same pair", columns, rows, note)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The net preference of one pair on one question over some of the prompts."""
+
+    question: str
+    pair: tuple[str, str]
+    name: str
+    mean: ClusteredMean
+
+
+def slice_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
+    """Net preference by category and language of the prompt: exploratory, Benjamini-Hochberg."""
+    parts = _parts(run, ballots)
+    found = [
+        Slice(question, pair, name, _mean(ballots, question, pair, chosen, facts))
+        for question in facts.asked
+        for pair in facts.pairs
+        for name, chosen in parts.items()
+    ]
+    found = [item for item in found if item.mean.estimate.n]
+    if not found:
+        return []
+    adjusted = benjamini_hochberg([item.mean.test.p for item in found])
+    columns = (
+        Column("Question", align="left"),
+        Column("Prompts", align="left"),
+        Column("net preference", f"points, {facts.confidence} interval"),
+        Column("votes", "n"),
+        Column("prompts"),
+        Column("Benjamini-Hochberg", "p"),
+    )
+    rows = tuple(_row(item, p, facts) for item, p in zip(found, adjusted, strict=True))
+    note = "Exploratory: these tests were not planned. " + _format.notes([item.mean.estimate for item in found])
+    return [Table("Exploratory: by kind of prompt", columns, rows, note.strip())]
+
+
+def _row(item: Slice, p: float | None, facts: Facts) -> tuple[str, ...]:
+    estimate, pair = item.mean.estimate, f", {facts.label(item.pair[0])} v {facts.label(item.pair[1])}"
+    return (
+        facts.question(item.question) + (pair if len(facts.pairs) > 1 else ""),
+        item.name,
+        _format.points(estimate, unit=False),
+        _format.count(estimate.n),
+        _format.count(estimate.prompts or 0),
+        _format.p_value(p),
+    )
+
+
+def _parts(run: Run, ballots: Ballots) -> dict[str, set[str]]:
+    """Kinds of prompts (category, language) with the prompts in them, as "prompt_key lang"; one kind is no slice."""
+    if not run.has("images.parquet"):
+        return {}
+    images = run.read_table("images.parquet", "images").drop_duplicates(["prompt_key", "lang"])
+    images = images.assign(place=images["prompt_key"] + " " + images["lang"])
+    voted = images[images["place"].isin(set(ballots.counted["prompt_key"] + " " + ballots.counted["lang"]))]
+    found: dict[str, set[str]] = {}
+    for column in ("category", "lang"):
+        groups = {str(name): set(part["place"]) for name, part in voted.groupby(column) if name}
+        found |= groups if len(groups) > 1 else {}
+    return found
+
+
+def _mean(ballots: Ballots, question: str, pair: tuple[str, str], chosen: set[str], facts: Facts) -> ClusteredMean:
+    votes = of_pair(ballots.counted, question, *pair)
+    votes = votes[(votes["prompt_key"] + " " + votes["lang"]).isin(chosen)]
+    columns = (votes[name].to_numpy() for name in ("outcome", "prompt_code", "rater_code"))
+    return clustered_mean(*columns, confidence=facts.study.analysis.confidence)

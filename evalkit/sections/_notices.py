@@ -1,0 +1,21 @@
+"""What stands on top of every page, in the type size of the results."""
+
+from __future__ import annotations
+
+from evalkit.sections import _format
+from evalkit.sections._study import Facts
+from evalkit.sections._votes import read_votes
+from evalkit.store.run import Run
+
+MINIATURE = "Miniature: nothing here says anything about the full-size systems."
+INTERIM = "Interim: the study was still open when this was made. Looking early is a deviation from its plan."
+
+
+def notices(run: Run, facts: Facts, *, interim: bool = False) -> list[str]:
+    """The notices that this run calls for."""
+    found = [MINIATURE] if any(card.miniature for card in facts.cards.values()) else []
+    ballots = read_votes(run, facts)
+    if ballots is not None and ballots.simulated:
+        votes = _format.plural(len(ballots.counted), "vote")
+        found.append(f"Simulated: all {votes} were cast by a program. They say nothing about what people prefer.")
+    return [*found, INTERIM] if interim else found
