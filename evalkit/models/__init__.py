@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from evalkit import registry
 from evalkit.errors import ModelError, UnavailableError
 from evalkit.settings import Settings
 from evalkit.spec.catalog import UNPINNED, ModelCard
+from evalkit.spec.plan import number_format
+from evalkit.spec.resolve import WITHOUT_FILES
 from evalkit.spec.study import Sampling
 from evalkit.store.images import DrawnImage
-
-if TYPE_CHECKING:
-    import torch
-
-WITHOUT_TORCH = ("folder", "procedural")
 
 
 class Generator(Protocol):
@@ -41,12 +38,19 @@ def load(card: ModelCard, settings: Settings) -> Generator:
     module, folder = registry.get("models", card.loader), checkpoint_folder(card, settings.root)
     if not hasattr(module, "load"):
         raise ModelError(f"{card.loader!r} is no loader", where=f"data/models/{card.name}.yaml, `loader`")
-    if card.loader in WITHOUT_TORCH:
+    if card.loader in WITHOUT_FILES:
         found: Generator = module.load(card, folder, dtype=None, device="cpu")
         return found
+    import torch
+
     device = prepare_torch(settings)
-    found = module.load(card, folder, dtype=pick_dtype(card, device), device=device)
+    found = module.load(card, folder, dtype=getattr(torch, number_format(card, device)), device=device)
     return found
+
+
+def device_for(cards: Iterable[ModelCard], settings: Settings) -> str:
+    """The device that the cards' models will run on; torch is not even looked for where none of them needs it."""
+    return "cpu" if all(card.loader in WITHOUT_FILES for card in cards) else pick_device(settings.device)
 
 
 def prepare_torch(settings: Settings) -> str:
@@ -102,10 +106,3 @@ def pick_device(wish: str) -> str:
         have = ", ".join(name for name, is_there in there.items() if is_there)
         raise ModelError(f"no device {wish!r} here", where="EVALKIT_DEVICE", hint=f"there are: {have}")
     return wish
-
-
-def pick_dtype(card: ModelCard, device: str) -> torch.dtype:
-    """The card's dtype on an accelerator; float32 on a CPU, where half precision is slow and partly missing."""
-    import torch
-
-    return torch.float32 if device == "cpu" else getattr(torch, card.dtype)

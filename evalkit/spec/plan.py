@@ -9,7 +9,7 @@ from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec.catalog import ModelCard, Prompt
 from evalkit.spec.identity import digest, draw, image_seed
-from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
 from evalkit.spec.study import System
 
 
@@ -108,8 +108,8 @@ def _picked(prompts: Iterable[Prompt], part: Part) -> list[Prompt]:
 
 
 def number_format(card: ModelCard, device: str) -> str:
-    """The format that the networks run in: the card's on an accelerator, float32 on a CPU."""
-    return "float32" if device == "cpu" else card.dtype
+    """The format that the networks run in: the card's on an accelerator, float32 on a CPU and without a network."""
+    return "float32" if device == "cpu" or card.loader in WITHOUT_FILES else card.dtype
 
 
 def system_identity(system: System, card: ModelCard, dtype: str) -> str:

@@ -69,7 +69,9 @@ def generate(
 def survey(resolved: ResolvedStudy, settings: Settings, part: Part, batch_size: int) -> Work:
     """What the study asks for, and which batches of it are not there."""
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    whole, wanted = plan_images(chosen, resolved), plan_images(chosen, resolved, part)
+    device = models.device_for(resolved.cards.values(), settings)
+    whole = plan_images(chosen, resolved, device=device)
+    wanted = plan_images(chosen, resolved, part, device=device)
     missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
     names = [system.name for system in resolved.study.systems]
     # Imported pictures first: what is not imported is known before hours of drawing.

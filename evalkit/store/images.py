@@ -42,8 +42,8 @@ class ImageFacts:
     flagged: bool
     blank: bool
     """all pixels are the same"""
-    seconds: float
-    """its share of the time that its batch took"""
+    seconds: float | None
+    """its share of the time that its batch took; None: imported"""
     batch_size: int
     made: dict[str, Any] = field(default_factory=dict)
     """device, dtype, threads and versions that it was made with"""
@@ -75,7 +75,7 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def write_image(
-    images_dir: Path, key: str, image: DrawnImage, *, seconds: float, batch_size: int, made: dict[str, Any]
+    images_dir: Path, key: str, image: DrawnImage, *, seconds: float | None, batch_size: int, made: dict[str, Any]
 ) -> ImageFacts:
     """Stores an image, then its facts; each file whole or not at all."""
     path, content = image_path(images_dir, key), encode_png(image.pixels)
@@ -96,7 +96,7 @@ def write_image(
 
 
 def keep_image(
-    images_dir: Path, key: str, image: DrawnImage, *, seconds: float, batch_size: int, made: dict[str, Any]
+    images_dir: Path, key: str, image: DrawnImage, *, seconds: float | None, batch_size: int, made: dict[str, Any]
 ) -> bool:
     """Stores an image that is not there yet. An image that is there stays; False if its bytes differ from this one's:
     then hardware, versions, threads or batch size are not those that it was drawn with."""
