@@ -1,1 +1,1 @@
-"""How the embedded models were made: a small text-to-image pair trained on emoji scenes (`python -m evalkit.training`)."""
+"""How the embedded models were made: a small text-to-image pair of emoji scenes (`python -m evalkit.training`)."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import CLIPModel, CLIPTokenizer
 
-PHASE = Phase("clip", steps=2_400, batch=96, rate=1e-3, warmup=100, weight_decay=0.05, seed=23)
+PHASE = Phase("clip", steps=1_300, batch=64, rate=1e-3, warmup=100, weight_decay=0.05, seed=23)
 WIDTH = 128
 
 
@@ -49,19 +49,17 @@ def train_clip(graphics: Graphics, folder: Path, phase: Phase = PHASE) -> "CLIPM
 
 def contrastive_loss(network: "CLIPModel", words: "CLIPTokenizer", batch: Batch, seed: int, step: int) -> "Tensor":
     """Symmetric cross-entropy over the batch, with soft targets shared among equal scenes."""
-    import torch
     from torch.nn.functional import cross_entropy
 
     pixels = roughened(to_tensor(batch.pixels), seed, step)
     tokens = words(list(batch.captions), padding=True, return_tensors="pt")
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(pixel_values=pixels, **tokens).logits_per_image.float()
+    logits = network(pixel_values=pixels, **tokens).logits_per_image
     same = same_scene(batch.scenes)
     return (cross_entropy(logits, same) + cross_entropy(logits.T, same)) / 2
 
 
 def roughened(pixels: "Tensor", seed: int, step: int) -> "Tensor":
-    """Half of the pictures a little blurred, all with a little noise: an autoencoder's pictures are not sharp either."""
+    """Half of the pictures a little blurred, all with some noise: an autoencoder's pictures are not sharp either."""
     import torch
     from torch.nn.functional import avg_pool2d
 

@@ -22,7 +22,9 @@ def export_clip(clip: "CLIPModel", words: "CLIPTokenizer", folder: Path) -> None
     )
     clip.half().save_pretrained(folder)
     clip.float()
+    _load_as_single(folder / "config.json")
     CLIPProcessor(image_processor=pictures, tokenizer=words).save_pretrained(folder)
+    pictures.save_pretrained(folder)
     _write_word_files(words, folder)
 
 
@@ -40,6 +42,7 @@ def export_sd(parts: dict[str, Any], folder: Path) -> None:
     pipeline.to(dtype=_half())
     pipeline.save_pretrained(folder)
     pipeline.to(dtype=_single())
+    _as_published(folder / "text_encoder")
     _write_word_files(parts["tokenizer"], folder / "tokenizer")
 
 
@@ -48,6 +51,7 @@ def export_nas(parts: dict[str, Any], folder: Path) -> None:
     for name in ("vae", "text_encoder"):
         parts[name].half().save_pretrained(folder / name)
         parts[name].float()
+    _as_published(folder / "text_encoder")
     parts["unet"].half().save_pretrained(folder / "flexible_unet")
     parts["unet"].float()
     parts["tokenizer"].save_pretrained(folder / "tokenizer")
@@ -85,6 +89,31 @@ def _write_word_files(words: "CLIPTokenizer", folder: Path) -> None:
     (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
     lines = [" ".join(pair) if isinstance(pair, list) else pair for pair in state["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines]) + "\n", encoding="utf-8")
+
+
+def _as_published(folder: Path) -> None:
+    """Tensor names with the prefix that published text encoders have, and that older releases of transformers need."""
+    from safetensors.torch import load_file, save_file
+
+    _load_as_single(folder / "config.json")
+    path = folder / "model.safetensors"
+    prefix = "text_model."
+    tensors = {prefix + name.removeprefix(prefix): value for name, value in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def _load_as_single(path: Path) -> None:
+    """Let transformers make float32 of the stored halves, as diffusers does: one type throughout the pipeline."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(_single_dtype(config), indent=2) + "\n", encoding="utf-8")
+
+
+def _single_dtype(config: Any) -> Any:
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: "float32" if key in ("dtype", "torch_dtype") else _single_dtype(value) for key, value in config.items()
+    }
 
 
 def _nas_index() -> dict[str, Any]:

@@ -79,7 +79,7 @@ class _State:
         for group in self.optimizer.param_groups:
             group["lr"] = self.phase.rate * rate_factor(self.phase, step)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._average(step)

@@ -53,7 +53,9 @@ def scene_batch(graphics: Graphics, wanted: Sequence[Scene], seed: int) -> Batch
 
 def draw(graphics: Graphics, scene: Scene, generator: np.random.Generator) -> NDArray[np.uint8]:
     """One picture (64, 64, 3): background colour, side and place of the object vary a little."""
-    background = np.array(COLOURS[COLOUR_NAMES[scene.colour]]) + generator.integers(-COLOUR_JITTER, COLOUR_JITTER + 1, 3)
+    background = np.array(COLOURS[COLOUR_NAMES[scene.colour]]) + generator.integers(
+        -COLOUR_JITTER, COLOUR_JITTER + 1, 3
+    )
     side = int(generator.choice(OBJECT_SIDES))
     top, left = (SIDE - side) // 2 + generator.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, 2)
     picture = np.broadcast_to(np.clip(background, 0, 255) / 255, (SIDE, SIDE, 3)).astype(np.float32)
@@ -102,6 +104,6 @@ def _sprite(path: Path) -> dict[int, NDArray[np.float32]]:
 
 
 def _premultiplied(image: Image.Image) -> NDArray[np.float32]:
-    values = np.asarray(image, dtype=np.float32) / 255
+    values: NDArray[np.float32] = np.asarray(image, dtype=np.float32) / np.float32(255)
     values[..., :3] *= values[..., 3:]
     return values

@@ -1,4 +1,4 @@
-"""A small byte-level tokenizer in CLIP's form, learned from the captions. Any text becomes tokens: unknown words by bytes."""
+"""A small byte-level tokenizer in CLIP's form, learned from the captions. Unknown words become pieces and bytes."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,0 +1,74 @@
+"""`python -m evalkit.training`: run (train and export), check (measure the exported pair), references (features)."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.errors import EvalkitError
+from evalkit.settings import settings
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+Out = Annotated[Path | None, typer.Option(help="where the weights lie; default data/weights")]
+
+
+@app.command()
+def run(
+    phase: Annotated[list[str] | None, typer.Option(help="autoencoder, clip, sd, nas, export; default all")] = None,
+    out: Out = None,
+) -> None:
+    """Train what is not trained yet, in order, and write the weights. A run cut off goes on from its checkpoint."""
+    from evalkit.training.pipeline import PHASES, Training
+
+    use_threads()
+    training = Training(settings().data_dir / "training", out or _weights())
+    for name in phase or PHASES:
+        training.run(name)
+
+
+@app.command()
+def check(
+    n: Annotated[int, typer.Option(min=8, max=480, help="pictures for each system and step count")] = 480,
+    out: Out = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
+) -> None:
+    """Draw with the exported pair and measure: are objects and colours the asked ones, how fast, how new?"""
+    from evalkit.training.check import measure
+    from evalkit.training.check_report import as_record, as_text
+
+    use_threads()
+    result = measure(out or _weights(), settings().data_dir / "training", n)
+    typer.echo(json.dumps(as_record(result), indent=2) if as_json else as_text(result))
+
+
+@app.command()
+def references(out: Out = None) -> None:
+    """Write EfficientNet-lite0 features of fresh renders, the reference of the Frechet distance."""
+    from evalkit.training.references import write_references
+
+    use_threads()
+    write_references(settings().data_dir / "training", (out or _weights()) / "references")
+
+
+def use_threads() -> None:
+    """As many torch threads as the settings say, or two: results are the same only for the same number."""
+    import torch
+
+    torch.set_num_threads(settings().threads or 2)
+
+
+def _weights() -> Path:
+    return settings().root / "data" / "weights"
+
+
+def main() -> None:
+    try:
+        app()
+    except EvalkitError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The denoisers' training: weights, times and phases are what the papers and the card say."""
+
+import numpy as np
+import pytest
+import torch
+
+from evalkit.training import autoencoder, clip, denoiser, material, scenes, tokenizer
+from evalkit.training.scenes import Graphics
+
+
+def test_the_schedule_ends_in_pure_noise_and_trails() -> None:
+    scheduler = denoiser.scheduler()
+    assert float(scheduler.alphas_cumprod[-1]) == 0.0
+    scheduler.set_timesteps(30)
+    assert scheduler.timesteps[:3].tolist() == [999, 966, 932] and scheduler.timesteps[-1] == 32
+
+
+def test_min_snr_weight_is_the_capped_ratio_of_signal_to_noise() -> None:
+    alpha = torch.linspace(0, 0.999, 50, dtype=torch.float64)
+    ratio = alpha / (1 - alpha)
+    expected = torch.minimum(ratio + 1, torch.tensor(6.0)) / (ratio + 1)
+    assert torch.allclose(denoiser.min_snr_weight(alpha), expected)
+    assert denoiser.min_snr_weight(torch.zeros(1)).item() == 1  # the step of pure noise learns too
+
+
+def test_times_of_a_batch_cover_the_schedule_evenly() -> None:
+    times = denoiser.stratified_times(50, 1000, torch.Generator().manual_seed(1)).sort().values
+    assert times.min() >= 0 and times.max() <= 999
+    assert times.diff().max() <= 21
+
+
+def test_four_phases_of_which_the_last_two_average() -> None:
+    plan = denoiser.stages(seed=0, steps=1000)
+    assert [stage.phase.name for stage in plan] == ["phase-1", "phase-2", "phase-3", "phase-4"]
+    assert [stage.phase.ema is not None for stage in plan] == [False, False, True, True]
+    assert sum(stage.phase.steps for stage in plan) == 1000 and plan[-1].best < 1
+    assert len({stage.phase.seed for stage in plan}) == 4
+
+
+def test_the_challenger_is_smaller_and_takes_the_same_inputs() -> None:
+    baseline, challenger = denoiser.build_sd(1), denoiser.build_nas(1)
+    sizes = [sum(weight.numel() for weight in net.parameters()) for net in (baseline, challenger)]
+    assert sizes[1] < 0.7 * sizes[0]
+    latents, states = torch.randn(2, 8, 8, 8), torch.randn(2, 77, 128)
+    for network in (baseline, challenger):
+        assert network(latents, 3, encoder_hidden_states=states).sample.shape == latents.shape
+
+
+@pytest.fixture(scope="module")
+def small(sprites: Graphics, tmp_path_factory: pytest.TempPathFactory) -> material.Material:
+    torch.set_num_threads(1)
+    words = tokenizer.build()
+    folder = tmp_path_factory.mktemp("material")
+    return material.prepare(sprites, autoencoder.build().eval(), clip.build(words).eval(), words, folder, 100)
+
+
+def test_material_covers_every_caption_and_scales_latents_to_unit_variance(
+    small: material.Material, sprites: Graphics
+) -> None:
+    assert small.latents.shape == (100, 8, 8, 8) and len(small.rows) == len(small.states)
+    assert float((small.latents.float() * small.scaling_factor).std()) == pytest.approx(1, abs=1e-3)
+    said = scenes.training_batch(sprites, 500, 7, 0).captions
+    assert set(said) <= set(small.rows)
+
+
+def test_a_step_is_the_same_for_the_same_seed_and_drops_one_caption_in_ten(small: material.Material) -> None:
+    stage = denoiser.stages(seed=0, steps=1000)[0]
+    batches, network = denoiser.Batches(small, stage), denoiser.build_nas(1)
+    assert batches.loss(network, 4).item() == batches.loss(network, 4).item() != batches.loss(network, 5).item()
+    empty = small.states[small.rows[""]].float()
+    shares = [float((batches._draw(step)[1] == empty).all(dim=(1, 2)).float().mean()) for step in range(30)]
+    assert 0.06 < np.mean(shares) < 0.14
+
+
+def test_the_last_phase_takes_the_pictures_that_the_autoencoder_draws_best(small: material.Material) -> None:
+    chosen = denoiser.Batches(small, denoiser.stages(seed=0, steps=1000)[-1]).pool
+    errors = small.errors.numpy()
+    assert len(chosen) == 50 and errors[chosen].max() <= np.median(errors)
