@@ -1,6 +1,6 @@
 """Features kept by content and by network: what was computed once is never computed again.
 
-One file per network in the run's features/: `sha256` (n,), `features` (n, dimensions) float32, `identity`.
+One file per network in the run's features/: `sha256` (n,), `features` (n, dimensions) float32, `extractor`.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def _read(path: Path, identity: str) -> dict[str, Rows]:
         return {}
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if str(stored["identity"]) != identity:
-                raise ValueError(f"made by {stored['identity']}")
+            if str(stored["extractor"]) != identity:
+                raise ValueError(f"made by {stored['extractor']}")
             return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         hint = "delete it: it is only a cache"
@@ -75,5 +75,5 @@ def _read(path: Path, identity: str) -> dict[str, Rows]:
 def _write(path: Path, identity: str, known: Mapping[str, Rows]) -> None:
     content = io.BytesIO()
     features = np.stack(list(known.values()))
-    np.savez(content, identity=np.array(identity), sha256=np.array(list(known)), features=features)
+    np.savez(content, extractor=np.array(identity), sha256=np.array(list(known)), features=features)
     write_bytes(path, content.getvalue())

@@ -1,0 +1,46 @@
+"""Frechet distances of feature sets: the corrected value with its interval where there are enough images, else plain.
+
+With N >= 2d on both sides: delete-a-group jackknife by prompt, t interval. Below that the plain, biased value with the
+number of images in its signature, and no interval: none is valid (a bootstrap adds the bias a second time).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.metrics._metric import Difference, FeatureSet, SetValue
+from evalkit.metrics._test import p_value
+from evalkit.stats.frechet_interval import frechet_difference, frechet_jackknife, prompt_groups
+
+GROUPS = 20
+Groups = npt.NDArray[np.intp]
+
+
+def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+    """Frechet distance of `x` to `reference`."""
+    (groups,), reference_groups = _groups([x], reference, seed)
+    found = frechet_jackknife(x.rows, reference.rows, groups, reference_groups)
+    if found.corrected.value is None:
+        note = f"no valid interval: {found.corrected.note}; the value is biased upwards, the more the fewer images"
+        return SetValue(replace(found.plain, note=note), f"plain|n={len(x.rows)}")
+    note = f"{found.corrected.note}; as usually printed, with its bias: {found.plain.value:.4g}"
+    return SetValue(replace(found.corrected, note=note), f"jackknife|n={len(x.rows)}")
+
+
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+    """Frechet distance of `x` minus that of `y`, the same prompts deleted from both."""
+    (groups, groups_y), reference_groups = _groups([x, y], reference, seed)
+    found = frechet_difference(x.rows, y.rows, reference.rows, groups, reference_groups, y_groups=groups_y)
+    return Difference(found, p_value(found, np.union1d(groups, reference_groups).size - 1))
+
+
+def _groups(sets: list[FeatureSet], reference: FeatureSet, seed: int) -> tuple[list[Groups], Groups]:
+    """The same group for the same prompt in every set; reference images dealt out over the same groups."""
+    prompts = np.concatenate([one.prompts for one in sets])
+    count = min(GROUPS, np.unique(prompts).size)
+    code = prompt_groups(prompts, count, np.random.default_rng(seed))
+    ends = np.cumsum([len(one.prompts) for one in sets])[:-1]
+    return np.split(code, ends), prompt_groups(reference.prompts, count, np.random.default_rng([seed, 1]))

@@ -1,0 +1,98 @@
+"""What metrics share: their facts, what they are given, what they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.outcome import Progress, silent
+from evalkit.settings import Settings
+from evalkit.stats.estimate import Estimate
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a reader needs to know about a metric; `version` goes up when the same images would get other numbers."""
+
+    level: Literal["image", "set"]
+    extractor: str
+    direction: Literal["higher", "lower"]
+    unit: str
+    range: tuple[float | None, float | None]
+    citation: str
+    version: int
+    reads: str
+    """one sentence: how to read it"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image to be scored, with the prompt that it was drawn for."""
+
+    path: Path
+    sha256: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a metric works: the folder of cached features, and which checkpoint it was asked to take."""
+
+    settings: Settings
+    features: Path
+    model: str | None = None
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """One value per picture, and what must be known about it ("" where there is nothing)."""
+
+    values: Floats
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Feature rows (n, dimensions) and the prompt of each; a reference image without a prompt is its own."""
+
+    rows: Floats
+    prompts: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class SetValue:
+    """A number about a set; `variant` is what its signature says about how it was computed."""
+
+    estimate: Estimate
+    variant: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One system's number minus another's; p of the two-sided test that it is zero."""
+
+    estimate: Estimate
+    p: float | None
+
+
+class Metric(Protocol):
+    """A file of evalkit/metrics/ as the stage sees it."""
+
+    info: MetricInfo
+    __doc__: str | None
+    score: Any
+    estimate: Any
+    difference: Any
+
+
+def title(metric: Metric) -> str:
+    """The first line of the file's docstring."""
+    return (metric.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,28 @@
+"""KID: kernel distance to the reference images on the Inception features of the FID paper."""
+
+from __future__ import annotations
+
+from evalkit.metrics import _kernel
+from evalkit.metrics._metric import Difference, FeatureSet, MetricInfo, SetValue
+from evalkit.stats.kernel import polynomial_kernel
+
+info = MetricInfo(
+    level="set",
+    extractor="inception",
+    direction="lower",
+    unit="squared discrepancy",
+    range=(None, None),
+    citation="Binkowski, Sutherland, Arbel, Gretton 2018, Demystifying MMD GANs, arXiv 1801.01401",
+    version=1,
+    reads="Lower is nearer to the reference images; zero on average where both sets are alike.",
+)
+
+
+def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+    """Kernel (x.y/d + 1)^3, all images, the full U-statistic: nothing is drawn, so `seed` changes nothing."""
+    return _kernel.estimate(x, reference, polynomial_kernel, name="KID")
+
+
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+    """Distance of `x` minus that of `y`, the same prompts deleted from both."""
+    return _kernel.difference(x, y, reference, polynomial_kernel, name="KID")
