@@ -1,0 +1,95 @@
+"""The researcher's page: password, choice of study, four views of it."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from app.attempts import Attempts
+from app.database import engine
+from app.views import closing, inviting, progressing, quality
+from evalkit.errors import EvalkitError
+from evalkit.settings import settings
+from evalkit.store import db
+from evalkit.voting import monitor
+
+LOG = logging.getLogger(__name__)
+STYLE = Path(__file__).parent / "researching.css"
+VIEWS = {"Progress": progressing.page, "Raters": inviting.page, "Quality": quality.page, "Closing": closing.page}
+
+
+def page() -> None:
+    """Runs once for each thing that happens in a browser."""
+    st.set_page_config(page_title="evalkit: studies", layout="wide")
+    st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+    try:
+        if _entered():
+            _study()
+    except EvalkitError as error:
+        LOG.warning("%s", error)
+        st.error(" ".join(filter(None, (f"{error.what}.", error.hint))))
+
+
+def _entered() -> bool:
+    """Whether this session has given the password; asks for it otherwise."""
+    if st.session_state.get("entered"):
+        return True
+    st.title("evalkit: studies", anchor=False)
+    with st.form("login", width=400):
+        given = st.text_input("Password", type="password", autocomplete="current-password")
+        if st.form_submit_button("Enter", type="primary"):
+            _check(given, st.context.ip_address or "this machine", datetime.now(UTC))
+    return False
+
+
+def _check(given: str, address: str, now: datetime) -> None:
+    password = settings().researcher_password
+    if _guesses().exhausted(address, now):
+        st.error("Too many attempts. Wait a minute.")
+    elif password and hmac.compare_digest(given.encode(), password.get_secret_value().encode()):
+        st.session_state["entered"] = True
+        st.rerun()
+    else:
+        _guesses().wrong(address, now)
+        st.error("That is not the password.")
+
+
+def _study() -> None:
+    with db.session(engine(), reading=True) as session:
+        labels = {study.id: f"{study.slug} {study.study_sha[:8]}" for study in monitor.studies(session)}
+    if not labels:
+        st.title("No study is open", anchor=False)
+        st.write("Open one with `evalkit vote open STUDY`, then load this page again.")
+        return
+    with st.sidebar:
+        study_id = st.selectbox("Study", list(labels), format_func=labels.__getitem__)
+        view = st.radio("View", list(VIEWS))
+        st.button("Refresh")
+        st.caption("Who leads is not shown here, so that you stay blind too. It is in the report, after closing.")
+    with db.session(engine(), reading=True) as session:
+        found = monitor.progress(session, study_id, datetime.now(UTC))
+    _head(found)
+    VIEWS[view](found)
+
+
+def _head(found: monitor.Progress) -> None:
+    st.title(found.slug, anchor=False)
+    closed = f", closed {found.closed_at:%Y-%m-%d %H:%M} UTC" if found.closed_at else ""
+    st.caption(f"{found.study_sha[:8]}, opened {found.opened_at:%Y-%m-%d %H:%M} UTC{closed}")
+    if found.simulated_votes:
+        counted = f"{found.simulated_votes:,} of {found.votes:,} votes are simulated"
+        st.write(f"**{counted}: cast by a program, not by people.**")
+    if found.miniature:
+        st.write("**Miniature: nothing here says anything about the full-size systems.**")
+
+
+@st.cache_resource
+def _guesses() -> Attempts:
+    return Attempts(limit=10)
+
+
+page()
