@@ -1,0 +1,144 @@
+"""Opening: a study is frozen, its pictures are made anonymous, and every sheet is drawn before the first vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from evalkit.errors import SpecError, VotingError
+from evalkit.outcome import Progress, silent
+from evalkit.settings import Settings
+from evalkit.spec.plan import PlannedImage
+from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.study import Design
+from evalkit.store import db
+from evalkit.store.run import Run
+from evalkit.store.tables import StudyRow
+from evalkit.voting import arms, events, freezing, gallery, seals
+from evalkit.voting.arms import Arms
+from evalkit.voting.gallery import Gallery, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN_FAULTS = 5
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study that is open for votes. `head` is the hash of its log; whoever wrote it down can prove the log whole."""
+
+    study_id: int
+    head: str
+    comparisons: int
+    sheets: int
+    per_sheet: int
+    gallery: Gallery
+
+
+def find_study(session: Session, resolved: ResolvedStudy) -> StudyRow | None:
+    """The study's row; None if it was never opened in this database."""
+    wanted = select(StudyRow).where(StudyRow.slug == resolved.study.name, StudyRow.study_sha == resolved.sha)
+    return session.scalar(wanted)
+
+
+def require_study(session: Session, resolved: ResolvedStudy) -> StudyRow:
+    """The study's row.
+
+    Raises:
+        VotingError: it was never opened in this database.
+    """
+    study = find_study(session, resolved)
+    if study is None:
+        hint = f"`evalkit vote open {resolved.study.name}`; a changed study file is another study"
+        raise VotingError("this study is not open for votes", where=resolved.run_name, hint=hint)
+    return study
+
+
+def open_study(
+    engine: Engine,
+    resolved: ResolvedStudy,
+    planned: Sequence[PlannedImage],
+    run: Run,
+    settings: Settings,
+    now: datetime,
+    progress: Progress = silent,
+) -> Opened:
+    """Freezes a study: anonymous pictures, comparisons, sheets, and the link from arms to systems in the run folder.
+
+    Args:
+        planned: the images that raters shall see (`shown_images`).
+
+    Raises:
+        VotingError: open already, or images are missing, flagged or damaged (it says which).
+    """
+    design = require_design(resolved)
+    with db.session(engine, reading=True) as session:
+        _refuse_twice(session, resolved)
+    sources = choose(planned, run.read_table("images.parquet", "images"), settings)
+    shown = gallery.make(sources, resolved.run_name, settings, progress)
+    codes = arms.new_codes([system.name for system in resolved.study.systems])
+    link = Arms(resolved.sha, codes, {picture.key: picture.planned.key for picture in shown.pictures})
+    with db.session(engine) as session:
+        _refuse_twice(session, resolved)
+        frozen = freezing.freeze(session, resolved, design, shown, link, now)
+        counts = {"images": len(shown.pictures), "comparisons": frozen.comparisons, "sheets": design.raters}
+        detail = {"design_sha": seals.design_sha(session, frozen.study_id), **counts}
+        head = events.append(session, frozen.study_id, "open", now, detail=detail)
+        arms.write(run, link)  # before the commit: no study without its link
+    return Opened(frozen.study_id, head, frozen.comparisons, design.raters, frozen.per_sheet, shown)
+
+
+def require_design(resolved: ResolvedStudy) -> Design:
+    """The voting part of a study file."""
+    if resolved.study.voting is None:
+        raise SpecError("the study has no votes", where=str(resolved.path), hint="add a `voting:` part")
+    return resolved.study.voting
+
+
+def shown_images(planned: Sequence[PlannedImage], keys: Sequence[str], design: Design) -> list[PlannedImage]:
+    """The part of a plan that raters see: the voting prompts, `voting.images` images each."""
+    wanted = set(keys)
+    return [image for image in planned if image.prompt.key in wanted and image.index < design.images]
+
+
+def choose(planned: Sequence[PlannedImage], images: pd.DataFrame, settings: Settings) -> list[Source]:
+    """The files of the planned images.
+
+    Raises:
+        VotingError: some were not generated yet, or a safety checker has blackened them.
+    """
+    there = {row["key"]: row for row in images.to_dict("records")}
+    _refuse("not there yet", [image for image in planned if image.key not in there], "generate them first")
+    flagged = [image for image in planned if there[image.key]["flagged"]]
+    _refuse("flagged by the safety checker", flagged, "take another voting.seed, or set safety_checker: false")
+    return [
+        Source(image, settings.images_dir / there[image.key]["path"], there[image.key]["sha256"]) for image in planned
+    ]
+
+
+def _refuse(what: str, images: Sequence[PlannedImage], hint: str) -> None:
+    if images:
+        named = [f"{image.system}: prompt {image.prompt.key}, image {image.index + 1}" for image in images]
+        more = f"; and {len(named) - SHOWN_FAULTS} more" if len(named) > SHOWN_FAULTS else ""
+        raise VotingError(
+            f"{len(images)} images that raters shall see are {what}",
+            where="; ".join(named[:SHOWN_FAULTS]) + more,
+            hint=hint,
+        )
+
+
+def _refuse_twice(session: Session, resolved: ResolvedStudy) -> None:
+    study = find_study(session, resolved)
+    if study is not None:
+        since = f"{study.closed_at or study.opened_at:%Y-%m-%d %H:%M} UTC"
+        name, state = resolved.study.name, "closed" if study.closed_at else "open"
+        hint = (
+            f"`evalkit vote {'verify' if study.closed_at else 'invite'} {name}`; a changed study file is another study"
+        )
+        raise VotingError(f"this study is {state} already, since {since}", where=resolved.run_name, hint=hint)
