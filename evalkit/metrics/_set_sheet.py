@@ -1,0 +1,107 @@
+"""The sheet of a metric of level "set": a distance of each system's images to the reference set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalkit import registry
+from evalkit.extractors import Rows
+from evalkit.extractors._cache import cached_features
+from evalkit.metrics._metric import Difference, FeatureSet, Metric, SetValue, Workplace
+from evalkit.metrics._reference import Reference, read_reference
+from evalkit.metrics._sheet import Scope, Sheet, comparison_row, health_note, signature, value_row, with_note
+from evalkit.metrics._slices import Slice, slices
+from evalkit.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_REFERENCE = "no reference set: name one in the study file (`reference:`)"
+METHOD = "distance to the reference set"
+
+
+def set_sheet(
+    name: str,
+    metric: Metric,
+    identity: str,
+    reference: Reference | None,
+    images: pd.DataFrame,
+    scope: Scope,
+    workplace: Workplace,
+) -> Sheet:
+    """The sheet of a metric of level "set"; without a reference it holds no number, and says why."""
+    import pandas as pd
+
+    counted = images[images["image_index"] < scope.images_per_prompt]
+    base = read_reference(reference, metric.info.extractor, workplace) if reference else None
+    features = _features(counted, metric.info.extractor, identity, workplace) if base else {}
+    label = f"ref={reference.label}" if reference else "ref=none"
+
+    def signed(variant: str) -> str:
+        return signature(name, metric, identity, variant, label)
+
+    values = [
+        value_row(name, signed(found.variant), system, part, with_note(found.estimate, health_note(part.images)))
+        for system, part, found in _values(metric, counted, features, base, scope)
+    ]
+    comparisons = [
+        comparison_row(name, signed("difference"), system_a, system_b, found.estimate, found.p)
+        for system_a, system_b, found in _differences(metric, counted, features, base, scope)
+    ]
+    return Sheet(values, comparisons, pd.DataFrame(values).drop(columns="metric"), "scores_set")
+
+
+def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Workplace) -> dict[str, Rows]:
+    module = registry.get("extractors", extractor)
+    there = images[images["problem"] == ""]
+    paths = dict(zip(there["sha256"], there["file"], strict=True))
+    return cached_features(
+        paths,
+        identity,
+        lambda: module.load(workplace.settings, workplace.model),
+        workplace.features,
+        workplace.progress,
+    )
+
+
+def _values(
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+) -> Iterator[tuple[str, Slice, SetValue]]:
+    for system in scope.systems:
+        for part in slices(images[images["system"] == system], by_content=False):
+            rows = _rows(part.images, features)
+            note = _refusal(base, rows)
+            if note or base is None:
+                yield system, part, SetValue(Estimate(None, None, None, len(rows.rows), METHOD, note=note), "none")
+            else:
+                yield system, part, metric.estimate(rows, base, seed=scope.seed)
+
+
+def _differences(
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+) -> Iterator[tuple[str, str, Difference]]:
+    for system_a, system_b in combinations(scope.systems, 2):
+        a, b = (_rows(images[images["system"] == system], features) for system in (system_a, system_b))
+        note = _refusal(base, a, b)
+        if note or base is None:
+            nothing = Estimate(None, None, None, len(a.rows), f"{METHOD}, difference", note=note)
+            yield system_a, system_b, Difference(nothing, None)
+        else:
+            yield system_a, system_b, metric.difference(a, b, base, seed=scope.seed)
+
+
+def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
+    known = images[images["sha256"].isin(features) & (images["problem"] == "")]
+    rows = np.array([features[sha] for sha in known["sha256"]], dtype=np.float64)
+    return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
+
+
+def _refusal(base: FeatureSet | None, *sets: FeatureSet) -> str | None:
+    if base is None:
+        return NO_REFERENCE
+    fewest = min(len(one.rows) for one in (*sets, base))
+    return f"{fewest} images: a distance of sets needs two or more" if fewest < 2 else None
