@@ -103,7 +103,10 @@ def excess_tokens(texts: Sequence[str], settings: Settings, model: str | None = 
 
 
 def _network(checkpoint: Checkpoint, device: str) -> Any:
-    network = _from("CLIPModel", checkpoint, use_safetensors=True, dtype="float32")
+    network, told = _from("CLIPModel", checkpoint, use_safetensors=True, dtype="float32", output_loading_info=True)
+    if lacking := sorted(told["missing_keys"]):
+        what = f"CLIP lacks {len(lacking)} of its weights, as {lacking[0]}"
+        raise ModelError(what, where=checkpoint.source, hint="take a complete checkpoint")
     return network.eval().requires_grad_(False).to(device)
 
 
@@ -145,7 +148,9 @@ def _from(kind: str, checkpoint: Checkpoint, **options: Any) -> Any:
     transformers.utils.logging.disable_progress_bar()
     try:
         return getattr(transformers, kind).from_pretrained(checkpoint.source, revision=checkpoint.revision, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except ImportError:
+        raise
+    except Exception as error:  # a damaged or absent checkpoint raises many kinds
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if checkpoint.revision:
             hint = "fetch it once while online, or name a folder: {name: ..., model: path/of/folder}"
