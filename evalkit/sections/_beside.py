@@ -23,8 +23,8 @@ def naive_table(found: list[Contrast], ballots: Ballots, facts: Facts) -> Table:
         for row, cell in zip(cells, _measures(contrast, ballots, facts), strict=True):
             row.append(cell)
     note = (
-        'Naive: takes every vote as independent, and so is too sure of itself. "Neither" stays out of the decisive share, the '
-        "log-ratio and the trinomial test. The design effect is the clustered over the naive variance of the net preference."
+        "Naive: takes every vote as independent, and so is too sure of itself. “Neither” stays out of the decisive "
+        "share, the log-ratio and the trinomial test. Design effect: clustered over naive variance."
     )
     return Table("Other measures of the same votes", tuple(head), tuple(map(tuple, cells)), note)
 
@@ -34,13 +34,16 @@ _MEASURES = (
     "Log-ratio ln(W / L), Bradley-Terry and Davidson",
     "The same in Elo points",
     "Davidson's tie parameter, T / √(W L)",
-    'Net preference without "neither"',
+    "Net preference without “neither”",
     "Design effect",
     "Net preference, naive interval",
     "Sign test, naive",
     "Sign test with mid-p, naive",
     "Trinomial test, naive",
-    "All four shares at once, naive (Goodman)",
+    "All shares at once, naive (Goodman): first system",
+    "second system",
+    "on par",
+    "neither",
 )
 
 
@@ -65,7 +68,7 @@ def _measures(contrast: Contrast, ballots: Ballots, facts: Facts) -> list[str]:
         "–" if effect is None else f"{effect:.2f}",
         _format.points(contrast.preference.naive),
         *(_format.p_text(test.p) for test in tests),
-        ", ".join(_format.share(share) for share in goodman([wins, losses, ties, neither], confidence=confidence)),
+        *(_format.share(share) for share in goodman([wins, losses, ties, neither], confidence=confidence)),
     ]
 
 

@@ -62,7 +62,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Drawings on one scale: the title says the finding, the subtitle what is plotted, the table has the numbers."""
+    """Drawings on one scale: the title says the finding, the subtitle what is plotted, the table has the numbers.
+
+    `open`: the table is shown at once, not on demand.
+    """
 
     name: str
     title: str
@@ -70,6 +73,7 @@ class Figure:
     panels: tuple[Panel, ...]
     alt: str
     table: Table
+    open: bool = False
     kind: Literal["figure"] = "figure"
 
 

@@ -1,6 +1,6 @@
 """Drawings: altair specifications made into static SVG that takes the ink of the page, in light and in dark.
 
-Every drawing is 420 px wide with its labels above the marks, so that it can be read on a phone and stand beside another.
+Every drawing is 420 px wide with its labels above the marks: readable on a phone, and two fit side by side.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ def bars(title: str, marks: Sequence[Mark], scale: Scale) -> Panel:
     layers = [
         chart.mark_bar(height=13, yOffset=9).encode(x=_x(scale), x2=alt.datum(0), color=_own_colour()),
         chart.mark_rule(yOffset=9, strokeWidth=1.5, color=INK).encode(x="low:Q", x2="high:Q"),
-        chart.mark_point(yOffset=9, shape="diamond", size=70, stroke=INK, fill="white", strokeWidth=1.5).encode(
-            x="reference:Q"
-        ),
+        chart.mark_point(
+            yOffset=9, shape="diamond", size=70, color=INK, filled=False, strokeWidth=1.5, opacity=1
+        ).encode(x="reference:Q"),
     ]
-    return _panel(title, [*layers, *_words(chart)], len(marks))
+    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
 
 
 def intervals(
     title: str, marks: Sequence[Mark], scale: Scale, *, zero: float = 0.0, margin: float | None = None
 ) -> Panel:
-    """Estimates as dots on their intervals, a thin line where there is no effect, and the margin of parity as a band."""
+    """Estimates as dots on their intervals, a thin line where there is no effect, the margin of parity as a band."""
     import altair as alt
 
     chart = _base(marks)
@@ -78,7 +78,7 @@ def intervals(
     if margin is not None:
         band = alt.Chart(alt.InlineData(values=[{"low": -margin, "high": margin}]))
         layers.insert(0, band.mark_rect(color=INK, opacity=0.07).encode(x="low:Q", x2="high:Q"))
-    return _panel(title, [*layers, *_words(chart)], len(marks))
+    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
 
 
 def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: str) -> Panel:
@@ -110,7 +110,7 @@ def to_svg(chart: alt.LayerChart) -> str:
         font="system-ui, sans-serif",
         aria=False,
         background="transparent",
-        padding=2,
+        padding=1,
         view={"stroke": None},
         axis={
             "grid": False,
@@ -155,7 +155,9 @@ def _x(scale: Scale) -> alt.X:
 
     field = "value:Q" if scale.low == 0 else "low:Q"
     axis = alt.Axis(format=scale.format, tickCount=5)
-    return alt.X(field, title=scale.title, scale=alt.Scale(domain=[scale.low, scale.high], nice=False), axis=axis)
+    return alt.X(
+        field, title=scale.title, scale=alt.Scale(domain=[scale.low, scale.high], nice=False, zero=False), axis=axis
+    )
 
 
 def _own_colour() -> alt.Color:
@@ -164,12 +166,13 @@ def _own_colour() -> alt.Color:
     return alt.Color("colour:N", scale=None, legend=None)
 
 
-def _words(chart: alt.Chart) -> list[alt.Chart]:
+def _words(chart: alt.Chart, marks: Sequence[Mark]) -> list[alt.Chart]:
     """The label on the left and the number on the right, above each mark."""
     import altair as alt
 
     common = {"dy": -8, "fontSize": FONT, "baseline": "middle", "color": INK}
-    left = chart.mark_text(align="left", limit=WIDTH * 0.56, **common).encode(x=alt.value(0), text="label:N")
+    room = max(80.0, WIDTH - 10 - 7 * max((len(mark.text) for mark in marks), default=0))
+    left = chart.mark_text(align="left", limit=room, **common).encode(x=alt.value(0), text="label:N")
     right = chart.mark_text(align="right", **common).encode(x=alt.value(WIDTH), text="text:N")
     return [left, right]
 

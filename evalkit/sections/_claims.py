@@ -38,13 +38,23 @@ def finding(contrast: Contrast, facts: Facts) -> str:
     return f"{topic}: {words[said]}"
 
 
+def findings(found: list[Contrast], facts: Facts) -> str:
+    """The findings on one pair, questions with the same finding named together."""
+    questions: dict[str, list[str]] = {}
+    for contrast in found:
+        topic, _, words = finding(contrast, facts).partition(": ")
+        questions.setdefault(words, []).append(topic.lower())
+    said = "; ".join(f"{_format.listed(topics)}: {words}" for words, topics in questions.items())
+    return _format.sentence(said)
+
+
 def claim(contrast: Contrast, facts: Facts) -> str:
     """The claim as one sentence with its numbers."""
     first, second = facts.label(contrast.first), facts.label(contrast.second)
     topic, said = facts.question(contrast.question).lower(), verdict(contrast, facts)
     if said == "no votes":
         return f"On {topic}, nobody has compared {first} with {second} yet: there is no result."
-    figures = f"net preference for {first} {_format.points(contrast.preference.estimate)}"
+    figures = f"net preference for {first} over {second} {_format.points(contrast.preference.estimate)}"
     n = _format.sizes(contrast.preference.estimate)
     if said == "no test":
         reason = contrast.preference.estimate.note or "there is no interval"
@@ -52,11 +62,10 @@ def claim(contrast: Contrast, facts: Facts) -> str:
     tests = f"{_format.p_text(contrast.holm_p)}{holm_words(facts)}"
     parity = f"parity within {margin(facts)}"
     words = {
-        "preferred": f"{winner(contrast, facts)} was preferred over {loser(contrast, facts)}: {figures}, {tests}"
+        "preferred": f"{winner(contrast, facts)} was preferred: {figures}, {tests}"
         f"{', yet the difference lies within ' + margin(facts) if contrast.on_par.equivalent else ''}",
-        "on par": f"{first} and {second} are on par: {figures}, {parity} shown "
-        f"({_format.p_text(contrast.on_par.test.p)})",
-        "open": f"neither a preference between {first} and {second} nor {parity} was shown: {figures}, {tests}",
+        "on par": f"{parity} was shown ({_format.p_text(contrast.on_par.test.p)}): {figures}",
+        "open": f"neither a preference nor {parity} was shown: {figures}, {tests}",
     }
     return f"On {topic}, {words[said]}, {n}.{scope_words(contrast)}"
 
@@ -86,10 +95,6 @@ def sample_size(contrast: Contrast) -> str | None:
 
 def winner(contrast: Contrast, facts: Facts) -> str:
     return facts.label(contrast.first if (contrast.preference.estimate.value or 0) > 0 else contrast.second)
-
-
-def loser(contrast: Contrast, facts: Facts) -> str:
-    return facts.label(contrast.second if (contrast.preference.estimate.value or 0) > 0 else contrast.first)
 
 
 def margin(facts: Facts) -> str:

@@ -26,10 +26,12 @@ def association_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
     both = votes[votes["question"] == one].merge(votes[votes["question"] == two], on=KEYS)
     if both.empty:
         return []
-    answers = (both[f"choice_{side}"].to_numpy().astype(str) for side in "xy")
+    answers, others = (both[f"choice_{side}"].to_numpy().astype(str) for side in "xy")
     groups = both["prompt_code"].to_numpy(), both["rater_code"].to_numpy()
     return [
-        _association_table(association(*answers, CHOICES, *groups, confidence=facts.study.analysis.confidence), facts)
+        _association_table(
+            association(answers, others, CHOICES, *groups, confidence=facts.study.analysis.confidence), facts
+        )
     ]
 
 
@@ -41,10 +43,10 @@ def _association_table(found: Association, facts: Facts) -> Table:
     columns = (Column(one, align="left"), *(Column(name, group=two) for name in names))
     rows = tuple((name, *map(_format.count, row)) for name, row in zip(names, found.counts, strict=True))
     note = (
-        f"Cramér's V {_format.measure(found.cramers_v)}, {_format.sizes(found.cramers_v, 'pair of answers')}; near 1, raters "
-        f"gave both questions the same answer. Bowker {_format.p_text(found.symmetry.p)}, Stuart-Maxwell "
+        f"Cramér's V {_format.measure(found.cramers_v)}, {_format.sizes(found.cramers_v, 'answer pair')}; near 1, one "
+        f"answer follows the other (halo). Bowker {_format.p_text(found.symmetry.p)}, Stuart-Maxwell "
         f"{_format.p_text(found.homogeneity.p)}, both naive."
-    ).replace("pair of answerss", "pairs of answers")
+    )
     return Table(f"{one} and {two.lower()} by the same rater on the same pair", columns, rows, note)
 
 

@@ -130,11 +130,16 @@ def _share_digits(value: float) -> int:
 
 
 def _decimals(estimate: Estimate) -> int:
-    """Two significant digits of the half-width of the interval; without one, four of the value; at most six."""
-    value, low, high = estimate.value or 0.0, estimate.low, estimate.high
-    ends = [abs(bound - value) for bound in (low, high) if bound is not None]
-    scale, significant = (max(ends), 2) if ends and max(ends) > 0 else (abs(value), 4)
-    return 2 if scale <= 0 else min(6, max(0, significant - 1 - floor(log10(scale))))
+    """Two significant digits of the half-width of the interval; without one, three of the value; at most six."""
+    value = estimate.value or 0.0
+    ends = [abs(bound - value) for bound in (estimate.low, estimate.high) if bound is not None]
+    if ends and max(ends) > 0:
+        return min(6, max(0, 1 - floor(log10(max(ends)))))
+    if value == 0:
+        return 2
+    if abs(value) < 0.1:
+        return min(6, 1 - floor(log10(abs(value))))
+    return max(0, 2 - floor(log10(max(abs(value), 1.0))))
 
 
 def _signed(value: float, digits: int) -> str:

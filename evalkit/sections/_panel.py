@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,9 +65,12 @@ def agreement_rows(ballots: Ballots, facts: Facts) -> list[Row]:
             "Gwet AC1": gwet_ac1(items, ratings, rng=facts.random(), categories=choices, **options),
             "raw agreement": raw_agreement(items, ratings, rng=facts.random(), **options),
         }
+        prompts, raters = votes["prompt_key"].nunique(), votes["rater"].nunique()
         for name, estimate in found.items():
             write = _format.share if name == "raw agreement" else _format.measure
-            rows.append(Row(f"{topic}: {name}", f"{question}/{name}", estimate, write))
+            rows.append(
+                Row(f"{topic}: {name}", f"{question}/{name}", replace(estimate, prompts=prompts, raters=raters), write)
+            )
     return rows
 
 

@@ -23,8 +23,8 @@ def published_block(facts: Facts) -> list[Block]:
     )
     rows = tuple(_row(question, table, facts) for question, table in facts.study.published.tables.items())
     note = (
-        "A reconstruction at the smallest n, never the votes themselves: the source gives no number of votes. p: naive sign "
-        "test of the two systems, which takes every vote as independent."
+        "A reconstruction at the smallest n, never the votes themselves: the source gives no number of votes. "
+        "p: naive sign test of the two systems, which takes every vote as independent."
     )
     return [Table("What the published percentages allow", columns, rows, note)]
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 TEX = {
@@ -37,7 +38,7 @@ def page(report: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
     environment = _environment(autoescape=True)
     css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, pictures=uris, css=jinja2.utils.markupsafe.Markup(css)) + "\n"
+    return template.render(report=report, pictures=uris, css=Markup(css)) + "\n"
 
 
 def markdown(report: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
@@ -101,11 +102,11 @@ def _spans(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"title": title, "size": len(list(group))} for title, group in groupby(columns, lambda c: c["group"])]
 
 
-def _css_string(lines: list[str]) -> jinja2.utils.markupsafe.Markup:
+def _css_string(lines: list[str]) -> Markup:
     r"""The lines as one CSS string: everything but letters, digits and spaces as a hexadecimal escape."""
     text = "\n".join(lines)
-    escaped = "".join(c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):06x}" for c in text)
-    return jinja2.utils.markupsafe.Markup(f'"{escaped}"')
+    escaped = "".join(c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):x} " for c in text)
+    return Markup(f'"{escaped}"')
 
 
 def _turns_direction(text: str) -> bool:

@@ -22,14 +22,13 @@ class Row:
 
 
 def row_table(title: str, rows: list[Row], facts: Facts, note: str = "") -> Table:
-    """One row an estimate: value with interval, n, prompts, raters and method."""
+    """One row an estimate: value with interval, n, prompts, raters; methods in the note."""
     columns = (
-        Column("", align="left"),
+        Column("Measure", align="left"),
         Column("value", f"{facts.confidence} interval"),
         Column("n"),
         Column("prompts"),
         Column("raters"),
-        Column("method", align="left"),
     )
     cells = tuple(
         (
@@ -38,11 +37,11 @@ def row_table(title: str, rows: list[Row], facts: Facts, note: str = "") -> Tabl
             _format.count(row.estimate.n),
             _format.count(row.estimate.prompts) if row.estimate.prompts else "–",
             _format.count(row.estimate.raters) if row.estimate.raters else "–",
-            row.estimate.method,
         )
         for row in rows
     )
-    said = " ".join(part for part in (note, _format.notes([row.estimate for row in rows])) if part)
+    methods = f"Intervals: {'; '.join(dict.fromkeys(row.estimate.method for row in rows))}."
+    said = " ".join(part for part in (note, methods, _format.notes([row.estimate for row in rows])) if part)
     return Table(title, columns, cells, said)
 
 

@@ -21,12 +21,22 @@ def share_figure(pair: list[Contrast], facts: Facts) -> Figure:
     names = f"{facts.label(pair[0].first)} against {facts.label(pair[0].second)}"
     return Figure(
         name=f"answers-{pair[0].first}-{pair[0].second}",
-        title="; ".join(_claims.finding(contrast, facts) for contrast in pair),
+        title=_leaders(pair, facts),
         subtitle=f"{names}. Bar: share of all votes; line: {facts.confidence} interval{diamond}.",
         panels=tuple(bars(facts.question(c.question), _marks(c, facts), scale) for c in pair),
         alt=" ".join(f"{facts.question(c.question)}: {_claims.four_shares(c, facts)}." for c in pair),
         table=share_table(pair, facts),
     )
+
+
+def _leaders(pair: list[Contrast], facts: Facts) -> str:
+    """The most frequent answer to each question, as the title of their bars."""
+    said = []
+    for contrast in pair:
+        most = max(contrast.counts.values())
+        names = [facts.label(answer) for answer in contrast.answers if contrast.counts[answer] == most]
+        said.append(f"{_format.listed(names)} on {facts.question(contrast.question).lower()}")
+    return f"Most frequent answer: {'; '.join(said)}"
 
 
 def share_table(pair: list[Contrast], facts: Facts) -> Table:
@@ -95,7 +105,8 @@ def _marks(contrast: Contrast, facts: Facts) -> list[Mark]:
     return [
         Mark(
             label=facts.label(answer),
-            text=_format.share(contrast.shares[answer]),
+            text=_format.share(contrast.shares[answer])
+            + (f", published {column[answer]:g} %" if answer in column else ""),
             estimate=contrast.shares[answer],
             colour=facts.colour(answer),
             reference=column[answer] / 100 if answer in column else None,

@@ -63,7 +63,7 @@ class Facts:
         return f"{self.study.analysis.confidence * 100:g} %"
 
     def random(self) -> np.random.Generator:
-        """The generator of every resampled interval: drawn from the study's digest, so that a report can be repeated."""
+        """The generator of resampled intervals: seeded by the study's digest, so that a report can be repeated."""
         return np.random.default_rng(int(self.sha[:16], 16))
 
 

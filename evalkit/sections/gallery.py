@@ -89,9 +89,9 @@ def _votes_by_image(ballots: Ballots | None) -> dict[str, dict[str, dict[str, in
     answer = votes["choice"].where(
         votes["outcome"] == 0, votes["system_a"].where(votes["outcome"] > 0, votes["system_b"])
     )
-    table = votes.assign(answer=answer).groupby(["image_a", "question", "answer"]).size()
-    for (image, question, name), n in table.items():
-        found.setdefault(str(image), {}).setdefault(str(question), {})[str(name)] = int(n)
+    counts = votes.assign(answer=answer).groupby(["image_a", "question", "answer"], as_index=False).size()
+    for image, question, name, n in counts.to_numpy().tolist():
+        found.setdefault(image, {}).setdefault(question, {})[name] = n
     return found
 
 
@@ -109,7 +109,7 @@ def _choose(scenes: list[Scene], facts: Facts) -> tuple[list[Scene], list[tuple[
     third = min(SHOWN // 3, len(ranked) // 2)
     agreed, contested = ranked[:third], ranked[len(ranked) - third :][::-1]
     rest = [place for place in range(len(scenes)) if place not in {*agreed, *contested}][: SHOWN - 2 * third]
-    marks = [(AGREED,)] * third + [(CONTESTED,)] * third + [()] * len(rest)
+    marks: list[tuple[str, ...]] = [(AGREED,)] * third + [(CONTESTED,)] * third + [()] * len(rest)
     return [scenes[place] for place in (*agreed, *contested, *rest)], marks
 
 

@@ -2,100 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 from evalkit.sections import _format
-from evalkit.sections._blocks import Block, Column, Paragraph, Section, Table
+from evalkit.sections._blocks import Column, Paragraph, Section, Table
+from evalkit.sections._departures import departures
+from evalkit.sections._provenance import provenance_blocks
 from evalkit.sections._study import Facts, read_facts
-from evalkit.sections._votes import Ballots, read_votes
+from evalkit.sections._votes import read_votes
 from evalkit.store.run import Run
 
 LIMITS = (
-    "Model cards of this kind forbid hostile, false or demeaning use; images that a checkpoint's safety checker flagged are "
-    "counted above.",
-    "The models were trained on English descriptions: prompts in other languages are expected to be followed less well, and "
-    "people and places outside the training data's focus may be shown as stereotypes. A result on English prompts says nothing "
+    "Misuse: cards of text-to-image models forbid hostile, false or demeaning use. Images that a checkpoint's own "
+    "safety checker flagged are counted above.",
+    "Languages: such models are mostly trained on English descriptions. Prompts in other languages are expected to be "
+    "followed less well, and people and places to be shown by stereotypes. A result on English prompts says nothing "
     "about other languages.",
 )
-FACT = (Column("", align="left"), Column("", align="left"))
+FACT = (Column("What", align="left"), Column("how", align="left"))
 
 
 def section(run: Run) -> Section | None:
     """The methods; always there."""
     facts = read_facts(run)
     ballots = read_votes(run, facts)
-    stages = run.read_json("manifest.json")["stages"] if run.has("manifest.json") else []
-    departures = list(_departures(run, facts, ballots))
+    known = tuple(departures(run, facts, ballots))
     return Section(
         name="methods",
         title="How it was done",
-        conclusion=_conclusion(departures),
+        conclusion=_conclusion(known),
         blocks=(
-            *([Paragraph("Departures from the plan, and what is missing", tuple(departures))] if departures else []),
+            *([Paragraph("Departures from the plan, and what is missing", known)] if known else []),
             _plan(facts),
             _systems(facts),
-            *_stages(stages),
-            *_versions(stages),
+            *provenance_blocks(run),
             *([_statistics(facts)] if ballots is not None else []),
             Paragraph("Limits", LIMITS + _cards(facts)),
         ),
     )
 
 
-def _conclusion(departures: list[str]) -> str:
-    if not departures:
+def _conclusion(known: tuple[str, ...]) -> str:
+    if not known:
         return "Everything went as the study file planned it."
-    return f"{_format.plural(len(departures), 'thing')} did not go as the study file planned, or must be known to read the result."
-
-
-def _departures(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
-    if run.has("images.parquet"):
-        images = run.read_table("images.parquet", "images")
-        for column, word in (("flagged", "flagged by a safety checker"), ("blank", "blank")):
-            for system, n in images.loc[images[column], "system"].value_counts().sort_index().items():
-                yield f"{facts.label(str(system))}: {_format.plural(int(n), 'image')} {word}."
-        lacking = [facts.label(system) for system in facts.systems if system not in set(images["system"])]
-        if lacking:
-            yield f"No images of {_format.listed(lacking)}."
-    else:
-        yield "The run has no table of images."
-    yield from _voting_departures(facts, ballots)
-    interim = sum(1 for event in _events(run) if event.get("what") == "interim report")
-    if interim:
-        yield f"The results were looked at {_format.plural(interim, 'time')} before the study closed (interim reports)."
-    untested = sorted({card.title for card in facts.cards.values() if card.untested})
-    if untested:
-        yield f"Never run by evalkit's authors: {_format.listed(untested)}."
-
-
-def _voting_departures(facts: Facts, ballots: Ballots | None) -> Iterator[str]:
-    design = facts.study.voting
-    if design is None:
-        yield "The study asks nobody: it has no voting part."
-        return
-    if ballots is None:
-        yield "The vote has not been closed, or was never opened: there are no votes in the run."
-        return
-    raters = ballots.counted["rater"].nunique()
-    if raters != design.raters:
-        yield f"Planned: {_format.plural(design.raters, 'rater')}; analysed: {raters}."
-    prompts = ballots.counted["prompt_key"].nunique()
-    if design.sample and prompts != design.sample:
-        yield f"Planned: {_format.plural(design.sample, 'prompt')} to vote on; analysed: {prompts}."
-    for reason, n in ballots.left_out.items():
-        if "excluded" in reason or "simulated" in reason:
-            yield f"{_format.plural(n, 'vote')} left out: {reason}."
-    if ballots.simulated:
-        yield "All votes that count were cast by a program."
-
-
-def _events(run: Run) -> list[dict[str, Any]]:
-    if not run.has("log.jsonl"):
-        return []
-    lines = run.path("log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
+    return f"What departed from the plan, or is missing, stands first: {_format.plural(len(known), 'point')}."
 
 
 def _plan(facts: Facts) -> Table:
@@ -153,63 +101,19 @@ def _systems(facts: Facts) -> Table:
     return Table("Systems", columns, tuple(rows))
 
 
-def _stages(stages: list[dict[str, Any]]) -> list[Block]:
-    if not stages:
-        return []
-    columns = (
-        Column("Stage", align="left"),
-        Column("finished", "UTC", align="left"),
-        Column("took", "s"),
-        Column("machine", align="left"),
-        Column("evalkit revision", align="left"),
-    )
-    rows = tuple(
-        (
-            str(stage["stage"]),
-            str(stage["finished_at"]).removesuffix("+00:00").replace("T", " "),
-            f"{stage['seconds']:,.1f}",
-            _machine(stage.get("hardware", {})),
-            str(stage.get("git") or "unknown")[:12] + ("+changes" if "+" in str(stage.get("git")) else ""),
-        )
-        for stage in stages
-    )
-    return [Table("What ran, where and when", columns, rows)]
-
-
-def _machine(hardware: dict[str, Any]) -> str:
-    parts = [
-        hardware.get("accelerator"),
-        hardware.get("processor"),
-        f"{hardware['cores']} cores" if hardware.get("cores") else None,
-    ]
-    return ", ".join(str(part) for part in parts if part) or "unknown"
-
-
-def _versions(stages: list[dict[str, Any]]) -> list[Block]:
-    used: dict[str, list[str]] = {}
-    for stage in stages:
-        for package, version in stage.get("versions", {}).items():
-            known = used.setdefault(package, [])
-            known += [] if version in known else [version]
-    rows = tuple((package, ", ".join(found)) for package, found in used.items())
-    return [Table("Versions", (Column("Package", align="left"), Column("version", align="left")), rows)] if rows else []
-
-
 def _statistics(facts: Facts) -> Paragraph:
-    confidence = facts.confidence
-    return Paragraph(
-        "Statistics",
-        (
-            f"Headline: net preference d = (W − L) / n with ties and “neither” in n; {confidence} t interval, variance clustered two ways "
-            "(prompts and raters; the largest of the one-way and two-way sums; Cameron, Gelbach and Miller 2011), Satterthwaite degrees of "
-            "freedom. It speaks of new prompts and new raters; with two raters or fewer of these raters only; with under 8 prompts there is "
-            "no interval.",
-            "Shares: Wilson intervals on n over the design effect (Korn and Graubard 1998).",
-            f"Parity: two one-sided t tests against ±{facts.study.analysis.equivalence_margin * 100:g} points (Schuirmann 1987). "
-            "Several tests: Holm for the planned ones, Benjamini-Hochberg for exploratory ones.",
-            "“Neither” means that both images fail: it is never counted as a tie, and stays out of every model of strength.",
-        ),
+    margin = f"±{facts.study.analysis.equivalence_margin * 100:g} points"
+    points = (
+        f"Headline: net preference d = (W − L) / n, ties and “neither” in n; {facts.confidence} t interval. Variance "
+        "clustered two ways, prompts and raters: the largest of the one-way and two-way sums (Cameron, Gelbach and "
+        "Miller 2011); Satterthwaite degrees of freedom. It speaks of new prompts and new raters; with two raters or fewer, of these "
+        "raters only; with under 8 prompts there is no interval.",
+        "Shares: Wilson intervals on n over the design effect (Korn and Graubard 1998).",
+        f"Parity: two one-sided t tests against {margin} (Schuirmann 1987). Several tests: Holm for the planned ones, "
+        "Benjamini-Hochberg for the exploratory ones.",
+        "“Neither” means that both images fail: it is no tie, and stays out of every model of strength.",
     )
+    return Paragraph("Statistics", points)
 
 
 def _cards(facts: Facts) -> tuple[str, ...]:

@@ -2,246 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from evalkit.sections import _format
-from evalkit.sections._blocks import Block, Column, Figure, Number, Section, Table
-from evalkit.sections._chart import INK, Mark, Scale, intervals, span
+from evalkit.sections._blocks import Block, Column, Number, Section, Table
+from evalkit.sections._differences import difference_block
+from evalkit.sections._scores import Comparison, Scores, Value, read_scores
 from evalkit.sections._study import Facts, read_facts
 from evalkit.stats.estimate import Estimate
 from evalkit.store.run import Run
 
-OVERALL = ("", "all", "overall")
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value of metrics.json: of one system, on one slice of the prompts, under one signature."""
-
-    metric: str
-    system: str
-    part: str
-    signature: str
-    estimate: Estimate
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two systems on the same prompts under one signature."""
-
-    metric: str
-    first: str
-    second: str
-    signature: str
-    estimate: Estimate
-    p: float | None
-    holm_p: float | None
-
 
 def section(run: Run) -> Section | None:
     """The metrics; None where nothing was scored."""
-    if not run.has("metrics.json"):
+    facts = read_facts(run)
+    scores = read_scores(run)
+    if scores is None:
         return None
-    facts, record = read_facts(run), run.read_json("metrics.json")
-    infos: Mapping[str, Any] = record["metrics"]
-    values = [_value(item) for item in record["values"] if item["system"] in facts.systems]
-    found = [_comparison(item) for item in record["comparisons"]]
-    if not values:
+    if not scores.values:
         return Section("metrics", "No metric has a value", "Nothing was scored, so there is no number.")
-    overall = [value for value in values if value.part in OVERALL]
     return Section(
         name="metrics",
-        title=_title(found, facts),
-        conclusion=_conclusion(found, overall, facts),
+        title=_title(scores.comparisons, facts),
+        conclusion=_conclusion(scores, facts),
         blocks=(
-            _value_table(overall, infos, facts),
-            *_differences(found, infos, facts),
-            *_slices([value for value in values if value.part not in OVERALL], facts),
-            _reading(infos),
-            _signatures(values),
+            _value_table(scores, facts),
+            *difference_block(scores, _title(scores.comparisons, facts), facts),
+            *_slice_tables(scores, facts),
+            _reading(scores),
+            _signatures(scores),
         ),
-        numbers=_numbers(values, found),
+        numbers=_numbers(scores),
     )
-
-
-def _value(item: Mapping[str, Any]) -> Value:
-    lang = "" if item["lang"] in ("", "all", None) or item["slice"] not in OVERALL else item["lang"]
-    part = item["slice"] if item["slice"] not in OVERALL else "all"
-    return Value(
-        item["metric"], item["system"], part if part != "all" or not lang else part, item["signature"], _estimate(item)
-    )
-
-
-def _comparison(item: Mapping[str, Any]) -> Comparison:
-    names = item["metric"], item["system_a"], item["system_b"], item["signature"]
-    return Comparison(*names, _estimate(item), item["p"], item["p_holm"])
-
-
-def _estimate(item: Mapping[str, Any]) -> Estimate:
-    note = item.get("note") or None
-    return Estimate(item["value"], item["low"], item["high"], item["n"], item["method"], note=note)
 
 
 def _title(found: list[Comparison], facts: Facts) -> str:
-    clear = [c for c in found if c.holm_p is not None and c.holm_p < 1 - facts.study.analysis.confidence]
-    if not found:
-        return "Values without a comparison"
-    return f"{len(clear)} of {_format.plural(len(found), 'comparison')} by metric show a difference"
+    tested = [c for c in found if c.holm_p is not None]
+    if not tested:
+        return "Values, and no comparison that could be tested"
+    clear = [c for c in tested if (c.holm_p or 0.0) < 1 - facts.study.analysis.confidence]
+    if not clear:
+        return f"No difference shown by {_format.plural(len(tested), 'comparison')}"
+    metrics = list(dict.fromkeys(c.metric for c in clear))
+    return f"{len(clear)} of {_format.plural(len(tested), 'comparison')} shows a difference: {_format.listed(metrics)}"
 
 
-def _conclusion(found: list[Comparison], overall: list[Value], facts: Facts) -> str:
-    tested = [c for c in found if c.estimate.value is not None]
-    if tested:
-        first = tested[0]
-        return (
-            f"{first.metric}: {facts.label(first.first)} minus {facts.label(first.second)} is "
-            f"{_format.measure(first.estimate, signed=True)}, n = {_format.plural(first.estimate.n, 'prompt')}, "
-            f"{_format.p_text(first.holm_p)} (Holm over {len(found)})."
-        )
-    systems = _format.plural(len({value.system for value in overall}), "system")
-    return f"{_format.plural(len({value.metric for value in overall}), 'metric')} on {systems}; no paired comparison was possible."
+def _conclusion(scores: Scores, facts: Facts) -> str:
+    tested = [c for c in scores.comparisons if c.estimate.value is not None]
+    if not tested:
+        metrics = _format.plural(len({value.metric for value in scores.values}), "metric")
+        return f"{metrics} computed; no two systems could be compared on the same prompts."
+    first = tested[0]
+    return (
+        f"{first.metric}: {facts.label(first.first)} minus {facts.label(first.second)} is "
+        f"{_format.measure(first.estimate, signed=True)}, n = {_format.plural(first.estimate.n, 'prompt')}, "
+        f"{_format.p_text(first.holm_p)} (Holm over {len(scores.comparisons)})."
+    )
 
 
-def _value_table(overall: list[Value], infos: Mapping[str, Any], facts: Facts) -> Table:
+def _value_table(scores: Scores, facts: Facts) -> Table:
     """One column a signature: values made in different ways never stand in one column."""
-    heads = list(dict.fromkeys((value.metric, value.signature) for value in overall))
+    overall = [value for value in scores.values if value.overall]
     columns, rows = [Column("System", align="left")], [[facts.label(system)] for system in facts.systems]
-    for place, (metric, signature) in enumerate(heads, start=1):
-        columns += [
-            Column(_headed(metric, infos), f"{facts.confidence} interval", group=f"[{place}]"),
-            Column("images", "n", group=f"[{place}]"),
-        ]
-        mine = {
-            value.system: value.estimate for value in overall if (value.metric, value.signature) == (metric, signature)
-        }
+    for metric, signature in dict.fromkeys((value.metric, value.signature) for value in overall):
+        group = f"{scores.headed(metric)} [{scores.signatures.index(signature) + 1}]"
+        columns += [Column("value", f"{facts.confidence} interval", group=group), Column("images", "n", group=group)]
+        mine = {v.system: v.estimate for v in overall if (v.metric, v.signature) == (metric, signature)}
         for row, system in zip(rows, facts.systems, strict=True):
-            estimate = mine.get(system)
-            row += [_written(estimate), _format.count(estimate.n) if estimate else "–"]
+            row += _cells(mine.get(system))
     note = "Numbers in brackets are signatures, listed below. " + _format.notes([value.estimate for value in overall])
-    return Table("Values", tuple(columns), tuple(map(tuple, rows)), note.strip())
+    return Table("Values over all prompts", tuple(columns), tuple(map(tuple, rows)), note.strip())
 
 
-def _headed(metric: str, infos: Mapping[str, Any]) -> str:
-    direction = {"higher": " ↑", "lower": " ↓"}.get(str(infos.get(metric, {}).get("direction", "")), "")
-    return f"{metric}{direction}"
-
-
-def _written(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    return _format.measure(estimate) if estimate.value is not None else "no value"
-
-
-def _differences(found: list[Comparison], infos: Mapping[str, Any], facts: Facts) -> list[Block]:
-    if not found:
-        return []
-    columns = (
-        Column("Metric", align="left"),
-        Column("Difference", align="left"),
-        Column("value", f"{facts.confidence} interval"),
-        Column("prompts", "n"),
-        Column("p"),
-        Column("Holm", "p"),
-        Column("method", align="left"),
-    )
-    rows = tuple(
-        (
-            _headed(c.metric, infos),
-            f"{facts.label(c.first)} − {facts.label(c.second)}",
-            _format.measure(c.estimate, signed=True) if c.estimate.value is not None else "no value",
-            _format.count(c.estimate.n),
-            _format.p_value(c.p),
-            _format.p_value(c.holm_p),
-            c.estimate.method,
-        )
-        for c in found
-    )
-    table = Table("Systems compared on the same prompts", columns, rows, _format.notes([c.estimate for c in found]))
-    panels = tuple(
-        _panel(
-            metric,
-            [c for c in found if (c.metric, c.signature) == (metric, signature) and c.estimate.value is not None],
-            infos,
-            facts,
-        )
-        for metric, signature in dict.fromkeys((c.metric, c.signature) for c in found if c.estimate.value is not None)
-    )
-    if not panels:
-        return [table]
-    return [
-        Figure(
-            name="metric-differences",
-            title=_title(found, facts),
-            subtitle=f"Difference of the systems on the same prompts with its {facts.confidence} interval; thin line: no "
-            "difference. Each metric has its own scale.",
-            panels=panels,
-            alt=". ".join(f"{row[0]}, {row[1]}: {row[2]}" for row in rows) + ".",
-            table=table,
-        )
-    ]
-
-
-def _panel(metric: str, found: list[Comparison], infos: Mapping[str, Any], facts: Facts):  # type: ignore[no-untyped-def]
-    marks = [
-        Mark(
-            f"{facts.label(c.first)} − {facts.label(c.second)}" if len(facts.pairs) > 1 else "first − second",
-            _format.measure(c.estimate, signed=True),
-            c.estimate,
-            INK,
-        )
-        for c in found
-    ]
-    unit = str(infos.get(metric, {}).get("unit", ""))
-    return intervals(_headed(metric, infos), marks, Scale(*span([c.estimate for c in found]), unit or metric, "+~g"))
-
-
-def _slices(values: list[Value], facts: Facts) -> list[Block]:
+def _slice_tables(scores: Scores, facts: Facts) -> list[Block]:
     """A table a metric: slices down, systems across, a column of its own for every signature."""
-    blocks: list[Block] = []
-    for metric in dict.fromkeys(value.metric for value in values):
-        mine = [value for value in values if value.metric == metric]
-        heads = list(dict.fromkeys((value.system, value.signature) for value in mine))
-        columns = [Column("Prompts", align="left")]
-        for system, _ in heads:
-            columns += [
-                Column("value", f"{facts.confidence} interval", group=facts.label(system)),
-                Column("n", group=facts.label(system)),
-            ]
-        rows = []
-        for part in dict.fromkeys(value.part for value in mine):
-            cells = [part]
-            for head in heads:
-                estimate = next((v.estimate for v in mine if v.part == part and (v.system, v.signature) == head), None)
-                cells += [_written(estimate), _format.count(estimate.n) if estimate else "–"]
-            rows.append(tuple(cells))
-        note = "Exploratory. " + _format.notes([value.estimate for value in mine])
-        blocks.append(Table(f"{metric} by kind of prompt", tuple(columns), tuple(rows), note.strip()))
-    return blocks
+    parts = [value for value in scores.values if not value.overall]
+    return [
+        _slice_table(metric, [v for v in parts if v.metric == metric], scores, facts)
+        for metric in dict.fromkeys(value.metric for value in parts)
+    ]
 
 
-def _reading(infos: Mapping[str, Any]) -> Table:
+def _slice_table(metric: str, values: list[Value], scores: Scores, facts: Facts) -> Table:
+    columns, rows = [Column("Prompts", align="left")], [[part] for part in dict.fromkeys(v.part for v in values)]
+    for system, signature in dict.fromkeys((value.system, value.signature) for value in values):
+        group = f"{facts.label(system)} [{scores.signatures.index(signature) + 1}]"
+        columns += [Column("value", f"{facts.confidence} interval", group=group), Column("images", "n", group=group)]
+        mine = {v.part: v.estimate for v in values if (v.system, v.signature) == (system, signature)}
+        for row in rows:
+            row += _cells(mine.get(row[0]))
+    note = "Exploratory. " + _format.notes([value.estimate for value in values])
+    return Table(f"{scores.headed(metric)} by kind of prompt", tuple(columns), tuple(map(tuple, rows)), note.strip())
+
+
+def _cells(estimate: Estimate | None) -> list[str]:
+    if estimate is None:
+        return ["–", "–"]
+    return [_format.measure(estimate) if estimate.value is not None else "no value", _format.count(estimate.n)]
+
+
+def _reading(scores: Scores) -> Table:
     columns = tuple(Column(title, align="left") for title in ("Metric", "How to read it", "Better", "Unit", "Source"))
+    keys = (("reads", "description"), ("direction",), ("unit",), ("citation",))
     rows = tuple(
-        (
-            name,
-            str(info.get("reads") or info.get("description") or "–"),
-            str(info.get("direction") or "–"),
-            str(info.get("unit") or "–"),
-            str(info.get("citation") or "–"),
-        )
-        for name, info in infos.items()
+        (name, *(next((str(info[key]) for key in choice if info.get(key)), "–") for choice in keys))
+        for name, info in scores.infos.items()
     )
     return Table("How to read the metrics", columns, rows)
 
 
-def _signatures(values: list[Value]) -> Table:
-    heads = list(dict.fromkeys((value.metric, value.signature) for value in values))
-    rows = tuple((f"[{place}]", signature) for place, (_, signature) in enumerate(heads, start=1))
-    return Table("Signatures", (Column("", align="left"), Column("how the value was made", align="left")), rows)
+def _signatures(scores: Scores) -> Table:
+    rows = tuple((f"[{place}]", signature) for place, signature in enumerate(scores.signatures, start=1))
+    return Table("Signatures", (Column("", align="left"), Column("How the value was made", align="left")), rows)
 
 
-def _numbers(values: list[Value], found: list[Comparison]) -> dict[str, Number]:
-    numbers: dict[str, Number] = {f"{v.metric}/{v.system}/{v.part}": v.estimate for v in values}
-    return numbers | {f"{c.metric}/{c.first}-{c.second}": c.estimate for c in found}
+def _numbers(scores: Scores) -> dict[str, Number]:
+    numbers: dict[str, Number] = {f"{v.metric}/{v.system}/{v.part}": v.estimate for v in scores.values}
+    return numbers | {f"{c.metric}/{c.first}-{c.second}": c.estimate for c in scores.comparisons}

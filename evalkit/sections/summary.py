@@ -10,8 +10,8 @@ from evalkit.sections._votes import Ballots, Contrast, contrasts, read_votes
 from evalkit.store.run import Run
 
 UNTESTABLE = (
-    "The published shares came without a number of votes or raters: they have no interval, and whether they differ from "
-    "the shares here cannot be tested."
+    "The published shares came without a number of votes or raters: they have no interval, and whether they differ "
+    "from the shares here cannot be tested."
 )
 NOT_EQUAL = "That no preference was shown does not make the systems equal: parity has a test of its own."
 THESE_ONLY = "The result is about these systems with these settings, and about prompts like these (see Methods)."
@@ -27,8 +27,8 @@ def section(run: Run) -> Section | None:
     primary = [contrast for contrast in found if contrast.question == facts.asked[0]]
     rest = [_claims.claim(contrast, facts) for contrast in found if contrast not in primary]
     by_pair = [[c for c in found if (c.first, c.second) == pair and c.n] for pair in facts.pairs]
-    blocks: list[Block] = [Paragraph(" ".join(rest))] if rest else []
-    blocks += [share_figure(pair, facts) for pair in by_pair if pair]
+    blocks: list[Block] = [share_figure(pair, facts) for pair in by_pair if pair]
+    blocks += [Paragraph(" ".join(rest))] if rest else []
     return Section(
         name="summary",
         title=_title(primary, facts),
