@@ -46,8 +46,9 @@ def load_part(kind: Any, folder: Path) -> Any:
     Raises:
         ModelError: its files are missing or damaged.
     """
-    if not folder.is_dir():
-        raise ModelError(f"no {folder.name}/ in the checkpoint", where=str(folder.parent))
+    vocabularies = [*getattr(kind, "vocab_files_names", {}).values(), "tokenizer.json"]
+    if hasattr(kind, "vocab_files_names") and not any((folder / name).is_file() for name in vocabularies):
+        raise ModelError(f"no vocabulary in {folder.name}/", where=str(folder))  # the library would make an empty one
     try:
         return kind.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as above
