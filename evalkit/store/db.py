@@ -92,7 +92,7 @@ def upgrade(engine: Engine) -> None:
     except CommandError as error:
         hint = "update evalkit, or name another database in EVALKIT_DATABASE_URL"
         raise VotingError(f"the voting database cannot be brought up to date: {error}", hint=hint) from error
-    except OperationalError as error:
+    except DBAPIError as error:
         raise _refusal(error) from error
 
 

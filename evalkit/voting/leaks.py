@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -77,12 +78,13 @@ def in_files(facts: Sequence[FileFacts]) -> Iterator[str]:
             yield f"picture {item.name} carries metadata: {named}"
         if not re.fullmatch(r"[0-9a-f]{32}", item.name):
             yield f"picture {item.name} has a name that is not random"
-    for what, values in {
+    same: dict[str, set[Any]] = {
         "lengths in bytes": {item.length for item in facts},
         "sizes in pixels, or encoders": {item.header for item in facts},
         "layouts": {item.parts for item in facts},
         "file times": {item.written for item in facts},
-    }.items():
+    }
+    for what, values in same.items():
         if len(values) > 1:
             yield f"pictures differ in their {what} ({len(values)} of them)"
 

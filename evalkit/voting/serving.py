@@ -140,8 +140,8 @@ def cast(
         return
     _require_current(assignment)
     if vote is None:
-        vote = VoteRow(assignment_id=assignment.id, question=question)
-        session.add(vote)
+        vote = VoteRow(question=question)
+        assignment.votes.append(vote)
     vote.choice, vote.response_ms, vote.cast_at = choice, min(max(int(response_ms), 0), DAY_MS), now
     vote.app_version, vote.simulated = app_version, simulated or rater.simulated
     session.flush()
@@ -190,7 +190,7 @@ def report_image(session: Session, rater_id: int, assignment_id: int, side: str,
     if any(report.side == side for report in assignment.reports):
         return
     _require_current(assignment)
-    session.add(ReportRow(assignment_id=assignment.id, side=side, reason=reason[:REASON_LENGTH], at=now))
+    assignment.reports.append(ReportRow(side=side, reason=reason[:REASON_LENGTH], at=now))
     session.flush()
 
 

@@ -1,0 +1,167 @@
+"""A visit to the raters' app without a browser: the page, Streamlit's messages and the images, as a browser gets them.
+
+Used by the leak check and by trials under load. It speaks Streamlit's own protocol: `BackMsg` and `ForwardMsg` over a
+websocket at /_stcore/stream.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from evalkit.errors import UnavailableError, VotingError
+
+TIMEOUT = 60.0
+"""Seconds that the server may take for an answer."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer to one request."""
+
+    url: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    milliseconds: float
+
+
+@dataclass
+class Visit:
+    """One rater's tab. `messages` holds everything that came over the websocket, `responses` every HTTP answer.
+
+    Raises:
+        UnavailableError: the app cannot be reached, or does not answer in time.
+        VotingError: it shows something else than a comparison where one is needed.
+    """
+
+    address: str
+    token: str
+    messages: list[bytes] = field(default_factory=list)
+    responses: list[Received] = field(default_factory=list)
+    _components: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _widgets: dict[str, str] = field(default_factory=dict)
+    _cached: dict[str, Any] = field(default_factory=dict)
+    _number: int = 0
+
+    def __enter__(self) -> Visit:
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+        from websockets.typing import Subprotocol
+
+        self.get(f"/?{self._query}")
+        stream = f"ws://{urlsplit(self.address).netloc}/_stcore/stream"
+        try:
+            self._socket = connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=2**26, proxy=None)
+        except (OSError, WebSocketException) as error:
+            raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
+        self._run([])
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._socket.close()
+
+    @property
+    def comparison(self) -> dict[str, Any] | None:
+        """What the comparison on the page is made of; None on any other page."""
+        return self._components.get("evalkit.comparison")
+
+    def get(self, path: str) -> Received:
+        """Asks for a path of the app, as the page would."""
+        import requests
+
+        started = time.perf_counter()
+        try:
+            answer = requests.get(self.address + path, timeout=TIMEOUT, headers={"Accept-Encoding": "gzip"})
+        except requests.RequestException as error:
+            raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
+        passed = 1000 * (time.perf_counter() - started)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        self.responses.append(Received(path, answer.status_code, headers, answer.content, passed))
+        return self.responses[-1]
+
+    def consent(self) -> None:
+        """Ticks the box and starts."""
+        self._run([self._state("agreed", bool_value=True), self._state("start", trigger_value=True)])
+
+    def answer(self, choices: Mapping[str, str], response_ms: int = 1000) -> None:
+        """Answers the comparison on the page (question -> choice) and goes on to the next."""
+        shown = self.comparison
+        if shown is None:
+            raise VotingError("the page shows no comparison", where=self.address)
+        about = {"assignment": shown["assignment"]}
+        actions = [
+            {"do": "cast", **about, "question": question, "choice": choice, "response_ms": response_ms}
+            for question, choice in choices.items()
+        ]
+        self.send([*actions, {"do": "finish", **about}])
+
+    def send(self, actions: list[dict[str, Any]]) -> None:
+        """Sends an outbox, each action with a fresh id."""
+        outbox = []
+        for action in actions:
+            self._number += 1
+            outbox.append({"id": f"visit-{self._number}", **action})
+        self._run([self._state("comparison", json_value=json.dumps({"outbox": outbox}))])
+
+    @property
+    def _query(self) -> str:
+        return urlencode({"t": self.token})
+
+    def _state(self, key: str, **value: Any) -> Any:
+        from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+        if key not in self._widgets:
+            raise VotingError(f"the page has no {key!r}", where=self.address)
+        return WidgetState(id=self._widgets[key], **value)
+
+    def _run(self, states: list[Any]) -> None:
+        """Has the page's script run with these states of its widgets, and reads until it is through."""
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        message = BackMsg()
+        message.rerun_script.query_string = self._query
+        message.rerun_script.widget_states.widgets.extend(states)
+        self._components, self._widgets = {}, {}
+        self._socket.send(message.SerializeToString())
+        while not self._read():
+            pass
+
+    def _read(self) -> bool:
+        """Reads one message; says whether the script is through and will not be run again."""
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        try:
+            raw = self._socket.recv(timeout=TIMEOUT)
+        except (TimeoutError, OSError) as error:
+            raise UnavailableError("the app does not answer", where=self.address) from error
+        raw = raw if isinstance(raw, bytes) else raw.encode()
+        self.messages.append(raw)
+        message = ForwardMsg()
+        message.ParseFromString(raw)
+        if message.WhichOneof("type") == "ref_hash":
+            message = self._cached[message.ref_hash]
+        elif message.hash:
+            self._cached[message.hash] = message
+        self._note(message)
+        kind = message.WhichOneof("type")
+        return kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+
+    def _note(self, message: Any) -> None:
+        """Remembers the widgets and components that a message puts on the page; a new run begins an empty one."""
+        if message.WhichOneof("type") == "new_session":
+            self._components, self._widgets = {}, {}
+        if message.WhichOneof("type") != "delta":
+            return
+        element = message.delta.new_element
+        kind = element.WhichOneof("type")
+        drawn = getattr(element, kind) if kind else None
+        if kind == "bidi_component":
+            self._components[drawn.component_name] = json.loads(drawn.json or "null")
+        if drawn is not None and "id" in drawn.DESCRIPTOR.fields_by_name:
+            self._widgets[drawn.id.rsplit("-", 1)[-1]] = drawn.id

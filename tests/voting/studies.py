@@ -1,0 +1,118 @@
+"""Frozen studies for the tests of voting; without picture files, which only few of them need."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import Engine
+
+from evalkit import prompts
+from evalkit.settings import Settings
+from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
+from evalkit.spec.resolve import ResolvedStudy, resolve
+from evalkit.store import db
+from evalkit.voting import arms, events, freezing, invites, opening, seals, serving
+from evalkit.voting.arms import Arms
+from evalkit.voting.gallery import Gallery, Picture
+from evalkit.voting.pictures import Size
+
+NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
+SCENES = ["a red apple", "two green dogs", "<b>bold</b> & 'quoted'", "an old tower", "猫 قطة", "seven kites"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A study that is open for votes in `engine`."""
+
+    engine: Engine
+    resolved: ResolvedStudy
+    study_id: int
+    link: Arms
+    planned: list[PlannedImage]
+
+    def arrive(self, count: int = 1, *, now: datetime = NOW, valid_days: float = 7, simulated: bool = False) -> list[int]:
+        """New raters who have agreed to take part."""
+        with db.session(self.engine) as session:
+            made = invites.invite(
+                session, self.study_id, count=count, valid_days=valid_days, now=now, simulated=simulated
+            )
+            for invite in made:
+                serving.consent(session, invite.rater_id, "1", now, ["en"])
+            return [invite.rater_id for invite in made]
+
+    def show(self, rater: int, now: datetime = NOW) -> serving.Presented:
+        with db.session(self.engine) as session:
+            shown = serving.next_comparison(session, rater, now)
+        assert shown is not None
+        return shown
+
+    def answer(self, rater: int, choice: str = "left", now: datetime = NOW) -> serving.Presented:
+        """Answers every question of the current comparison and goes on."""
+        shown = self.show(rater, now)
+        with db.session(self.engine) as session:
+            for question in shown.questions:
+                serving.cast(session, rater, shown.assignment_id, question.name, choice, 900, now, "test")
+            serving.finish(session, rater, shown.assignment_id, now)
+        return shown
+
+
+def write_study(
+    checkout: Path, *, systems: int = 2, prompt_count: int = 4, images: int = 2, raters: int = 4, **voting: object
+) -> ResolvedStudy:
+    """The study file of procedural systems that differ in steps, and its prompts."""
+    cards = [f"shapes-{letter}" for letter in "uvwxyz"[:systems]]
+    for card in cards:
+        fields = {"title": card, "source": "shapes", "loader": "procedural", "size": 64, "miniature": True}
+        (checkout / f"data/models/{card}.yaml").write_text(yaml.safe_dump(fields))
+    with (checkout / "data/prompts/scenes.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = [(f"s-{number}", SCENES[number % len(SCENES)] + " " * 0 + f" {number}", "en") for number in range(prompt_count)]
+        csv.writer(file).writerows([("key", "prompt", "lang"), *rows])
+    (checkout / "data/prompts/scenes.yaml").write_text("title: Scenes\nsource: data/prompts/scenes.csv\n")
+    study = {
+        "title": "shapes-u against shapes-v",
+        "systems": [
+            {"name": f"system-{card[-1]}", "model": card, "sampling": {"steps": 3 * 2**place}}
+            for place, card in enumerate(cards)
+        ],
+        "prompts": "scenes",
+        "voting": {"images": images, "raters": raters, "seed": 5, **voting},
+    }
+    (checkout / "studies/trial.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return resolve("trial", checkout)
+
+
+def planned_images(resolved: ResolvedStudy, settings: Settings) -> list[PlannedImage]:
+    chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
+    design = opening.require_design(resolved)
+    return opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), design)
+
+
+def freeze(engine: Engine, resolved: ResolvedStudy, settings: Settings) -> Trial:
+    """Opens a study without making its pictures."""
+    planned = planned_images(resolved, settings)
+    keys = {image.key: secrets.token_hex(16) for image in planned}
+    pictures = tuple(
+        Picture(keys[image.key], image, f"voting/none/{keys[image.key]}.png", hashlib.sha256(b"").hexdigest())
+        for image in planned
+    )
+    codes = arms.new_codes([system.name for system in resolved.study.systems])
+    link = Arms(resolved.sha, codes, {opaque: key for key, opaque in keys.items()})
+    with db.session(engine) as session:
+        shown = Gallery(pictures, Size(512, 512), True)
+        frozen = freezing.freeze(session, resolved, opening.require_design(resolved), shown, link, NOW)
+        detail = {"design_sha": seals.design_sha(session, frozen.study_id)}
+        events.append(session, frozen.study_id, "open", NOW, detail=detail)
+    return Trial(engine, resolved, frozen.study_id, link, planned)
+
+
+@pytest.fixture
+def trial(engine: Engine, checkout: Path, settings: Settings) -> Trial:
+    """Two systems, four prompts, two images each, four raters."""
+    return freeze(engine, write_study(checkout), settings)
