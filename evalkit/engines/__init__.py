@@ -40,8 +40,8 @@ class Work:
     """all images of the study"""
     wanted: Sequence[PlannedImage]
     """the part that was asked for"""
-    missing: int
-    """images of the part that are not there"""
+    missing: frozenset[str]
+    """keys of the part that are not there"""
     batch_size: int
     batches: dict[str, list[Batch]]
     """by system, in the order of drawing: those that lack an image of the part"""
@@ -64,4 +64,4 @@ def work_for(
             if keys & left:
                 batches.setdefault(system, []).append(batch)
                 left -= keys
-    return Work(whole, wanted, len(missing), size, batches)
+    return Work(whole, wanted, frozenset(missing), size, batches)

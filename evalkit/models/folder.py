@@ -24,9 +24,8 @@ class ImportedOnly:
 
     def generate(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> list[DrawnImage]:
         """Always an error: whatever was imported is in the store, and never asked for again."""
-        shown = prompts[0] if len(prompts[0]) <= 60 else f"{prompts[0][:60]}..."
         raise ModelError(
-            f"{self.card.name}: pictures are missing, the first for {shown!r}",
+            f"{self.card.name} draws nothing: its pictures are imported",
             where=f"data/models/{self.card.name}.yaml",
             hint="evalkit import FOLDER --system NAME --study STUDY",
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit import models, prompts
 from evalkit.engines import Batch, Draw, Keep, Work, local, work_for
-from evalkit.errors import UnavailableError
+from evalkit.errors import RunError, UnavailableError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import Part, PlannedImage, plan_images, select_prompts
@@ -47,7 +47,7 @@ def generate(
     Raises:
         UnavailableError: a revision is not pinned, or a checkpoint not fetched.
         ModelError: a checkpoint is damaged, or the device's memory too small.
-        RunError: another process works on this run.
+        RunError: another process works on this run, or pictures of a system are not imported.
     """
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     work = survey(resolved, settings, part, batch_size or _batch_size_of(run))
@@ -73,10 +73,7 @@ def survey(resolved: ResolvedStudy, settings: Settings, part: Part, batch_size: 
     whole = plan_images(chosen, resolved, device=device)
     wanted = plan_images(chosen, resolved, part, device=device)
     missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
-    names = [system.name for system in resolved.study.systems]
-    # Imported pictures first: what is not imported is known before hours of drawing.
-    systems = sorted(names, key=lambda name: resolved.cards[name].loader != "folder")
-    return work_for(whole, wanted, missing, systems, batch_size)
+    return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], batch_size)
 
 
 def _batch_size_of(run: Run) -> int:
@@ -89,7 +86,12 @@ def _refuse_unready(work: Work, resolved: ResolvedStudy, settings: Settings) -> 
         hint = f"evalkit fetch {_reference(resolved)}"
         raise UnavailableError(f"revision not pinned: {', '.join(unpinned)}", where=str(resolved.path), hint=hint)
     for system in work.batches:
-        models.checkpoint_folder(resolved.cards[system], settings.root)
+        card = resolved.cards[system]
+        if card.loader == "folder":
+            lacking = sum(image.system == system and image.key in work.missing for image in work.wanted)
+            hint = f"evalkit import FOLDER --system {system} --study {_reference(resolved)}"
+            raise RunError(f"{lacking} pictures of {system!r} are not imported", where=str(resolved.path), hint=hint)
+        models.checkpoint_folder(card, settings.root)
 
 
 def _draw(work: Work, resolved: ResolvedStudy, settings: Settings, progress: Progress) -> list[str]:
@@ -151,12 +153,12 @@ def _would(work: Work, resolved: ResolvedStudy) -> Outcome:
         "sha": resolved.sha,
         "planned": len(work.whole),
         "wanted": len(work.wanted),
-        "missing": work.missing,
+        "missing": len(work.missing),
         "to_draw": work.images,
         "by_system": {name: sum(len(batch.images) for batch in cut) for name, cut in work.batches.items()},
         "batch_size": work.batch_size,
     }
-    said += f"; {len(work.wanted) - work.missing} of {len(work.wanted)} are there"
+    said += f"; {sum(image.key not in work.missing for image in work.wanted)} of {len(work.wanted)} are there"
     warnings = tuple(f"{name}: revision not pinned yet" for name in resolved.unpinned())
     return Outcome(said, next=f"evalkit generate {_reference(resolved)}", facts=facts, warnings=warnings)
 
