@@ -52,8 +52,28 @@ def test_a_true_table_always_fits_its_own_counts(counts: list[int], decimals: in
     if n == 0:
         return
     column = check_column([round(100 * k / n, decimals) for k in counts], decimals=decimals, bound=n)
-    own = next(fit for fit in column.fits if fit.n == n and fit.counts == tuple(counts))
-    assert column.adds_up and own.p == sign_test(counts[0], counts[1]).p
+    own = next(fit for fit in column.fits if fit.n == n)
+    assert column.adds_up and sum(own.counts) == n
+    p = sign_test(counts[0], counts[1]).p
+    assert own.p_low - 1e-12 <= p <= own.p_high + 1e-12
+    if own.only:
+        assert own.counts == tuple(counts) and own.p == p
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts=st.lists(st.integers(0, 40), min_size=2, max_size=4), exact=st.booleans())
+def test_the_ends_of_p_are_those_of_every_way_to_fill_the_column(counts: list[int], exact: bool) -> None:
+    n = sum(counts) + (0 if exact else 25)
+    if n == 0:
+        return
+    shares = [float(round(100 * k / n)) for k in counts]
+    column = check_column(shares, decimals=0, bound=n)
+    cells = [[k for k in range(n + 1) if abs(100 * k / n - share) <= 0.5 + 1e-9] for share in shares]
+    ways = [way for way in product(*cells) if (sum(way) == n if column.adds_up else sum(way) <= n)]
+    fit = next(fit for fit in column.fits if fit.n == n)
+    p = [sign_test(way[0], way[1]).p for way in ways]
+    assert fit.counts in ways and fit.only == (len(ways) == 1)
+    assert (fit.p_low, fit.p_high) == pytest.approx((min(p), max(p)), abs=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
