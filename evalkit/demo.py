@@ -11,8 +11,7 @@ from evalkit.stages.score import score
 from evalkit.stages.vote import close, invite, is_closed, open_study, simulate_panel
 from evalkit.store.run import Run
 
-PLANTED = {"nas-30": 0.0, "sd-50": 0.0}
-"""The panel's planted preference by system, on the logit scale: none. The simulated votes say nothing about quality."""
+PANEL_SEED = 1
 
 
 def demo(settings: Settings, progress: Progress = silent) -> Outcome:
@@ -22,11 +21,11 @@ def demo(settings: Settings, progress: Progress = silent) -> Outcome:
     score(simulated, settings, progress=progress)
     if not is_closed(simulated, settings):
         open_study(simulated, settings, progress=progress)
-        simulate_panel(simulated, settings, planted=PLANTED, seed=1, progress=progress)
+        simulate_panel(simulated, settings, seed=PANEL_SEED, progress=progress)
         close(simulated, settings)
     made = report(Run(settings.runs_dir / simulated.run_name), settings)
     generate(live, settings, progress=progress)
     open_study(live, settings, progress=progress)
     link = invite(live, settings, count=1).facts["links"][0]
-    said = f"report: {made.where}\nvote yourself: `make app`, then open {link}"
+    said = f"{made.said}\nvote on the same pictures yourself: `make app`, then open {link}"
     return Outcome(said, where=made.where, next="make app", facts={"report": str(made.where), "invite": link})
