@@ -115,7 +115,7 @@ def _rules(cast: pd.DataFrame, raters: pd.DataFrame) -> dict[str, pd.Series[bool
 def _coded(votes: pd.DataFrame, facts: Facts, where: str) -> pd.DataFrame:
     rank = {system: place for place, system in enumerate(facts.systems)}
     for column, known in (("choice", CHOICES), ("system_a", rank), ("system_b", rank), ("side_shown", SWAPPED)):
-        strange = sorted(set(votes[column]) - set(known))
+        strange = sorted(set(votes[column].unique()) - set(known))
         if strange:
             raise RunError(
                 f"votes.parquet: {column} {strange[0]!r} is unknown", where=where, hint="close the study again"

@@ -106,8 +106,8 @@ def _statistics(facts: Facts) -> Paragraph:
     points = (
         f"Headline: net preference d = (W − L) / n, ties and “neither” in n; {facts.confidence} t interval. Variance "
         "clustered two ways, prompts and raters: the largest of the one-way and two-way sums (Cameron, Gelbach and "
-        "Miller 2011); Satterthwaite degrees of freedom. It speaks of new prompts and new raters; with two raters or fewer, of these "
-        "raters only; with under 8 prompts there is no interval.",
+        "Miller 2011); Satterthwaite degrees of freedom. It speaks of new prompts and new raters; with two raters or "
+        "fewer, of these raters only; with under 8 prompts there is no interval.",
         "Shares: Wilson intervals on n over the design effect (Korn and Graubard 1998).",
         f"Parity: two one-sided t tests against {margin} (Schuirmann 1987). Several tests: Holm for the planned ones, "
         "Benjamini-Hochberg for the exploratory ones.",

