@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,7 @@ class Visit:
     _widgets: dict[str, str] = field(default_factory=dict)
     _cached: dict[str, Any] = field(default_factory=dict)
     _number: int = 0
+    _open: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Visit:
         from websockets.exceptions import WebSocketException
@@ -57,14 +59,15 @@ class Visit:
         self.get(f"/?{self._query}")
         stream = f"ws://{urlsplit(self.address).netloc}/_stcore/stream"
         try:
-            self._socket = connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=2**26, proxy=None)
+            opening = connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=2**26, proxy=None)
+            self._socket = self._open.enter_context(opening)
         except (OSError, WebSocketException) as error:
             raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
         self._run([])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._socket.close()
+        self._open.close()
 
     @property
     def comparison(self) -> dict[str, Any] | None:
@@ -160,7 +163,7 @@ class Visit:
             return
         element = message.delta.new_element
         kind = element.WhichOneof("type")
-        drawn = getattr(element, kind) if kind else None
+        drawn: Any = getattr(element, kind) if kind else None
         if kind == "bidi_component":
             self._components[drawn.component_name] = json.loads(drawn.json or "null")
         if drawn is not None and "id" in drawn.DESCRIPTOR.fields_by_name:

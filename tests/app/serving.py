@@ -1,0 +1,93 @@
+"""A study of procedural images, opened for real, and the apps served by processes of their own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from evalkit import prompts
+from evalkit.settings import Settings
+from evalkit.spec.plan import plan_images, select_prompts, voting_keys
+from evalkit.spec.resolve import ResolvedStudy
+from evalkit.stages.generate import generate
+from evalkit.store import db
+from evalkit.store.run import Run
+from evalkit.voting import arms, invites, opening
+from tests.conftest import ROOT
+from tests.stages.drawing import procedural
+
+SYSTEMS = ("heron-9", "kestrel-3")
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study that is open for votes."""
+
+    settings: Settings
+    resolved: ResolvedStudy
+    engine: Engine
+    study_id: int
+
+    def invite(self, **wish) -> invites.Invite:
+        with db.session(self.engine) as session:
+            wish = {"valid_days": 1, "now": datetime.now(UTC), **wish}
+            return invites.invite(session, self.study_id, count=1, **wish)[0]
+
+    @property
+    def arms(self) -> arms.Arms:
+        return arms.read(Run(self.settings.runs_dir / self.resolved.run_name), self.resolved.sha)
+
+
+def open_trial(settings: Settings, **voting) -> OpenStudy:
+    """Draws and opens a trial; `voting` is the study's part of that name."""
+    resolved = procedural(settings.root, *SYSTEMS, voting={"raters": 40, **voting})
+    generate(resolved, settings)
+    chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
+    planned = opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), resolved.study.voting)
+    engine, run = db.connect(settings), Run(settings.runs_dir / resolved.run_name)
+    opened = opening.open_study(engine, resolved, planned, run, settings, datetime.now(UTC))
+    return OpenStudy(settings, resolved, engine, opened.study_id)
+
+
+@contextmanager
+def serve(which: str, settings: Settings, log: Path) -> Iterator[str]:
+    """The address of a served app; the process is stopped at the end. Its port is free by the system's word."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = (
+        f"from evalkit.stages.app import serve; from evalkit.settings import settings; serve({which!r}, settings(), "
+    )
+    words += f"port={port}, address='127.0.0.1')"
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-c", words], cwd=ROOT, env=settings.environment(), stdout=out, stderr=subprocess.STDOUT
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer: {log.read_text()}")

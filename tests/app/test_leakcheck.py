@@ -1,0 +1,153 @@
+"""The served leak check: nothing that arrives tells the systems apart, and each planted leak turns it red."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evalkit.store import db
+from evalkit.store.tables import ImageRow
+from evalkit.voting import leakcheck, pictures, telltales
+from tests.app.conftest import new_settings
+from tests.app.serving import SYSTEMS, open_trial, serve
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return open_trial(new_settings(tmp_path_factory), images=4, raters=4)
+
+
+@pytest.fixture(scope="module")
+def served(study, tmp_path_factory):
+    with serve("rater", study.settings, tmp_path_factory.mktemp("log") / "leaks.log") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def transcript(study, served):
+    return leakcheck.record(served, study.invite().token)
+
+
+@pytest.fixture(scope="module")
+def arm_of(study):
+    return arms_by_key(study)
+
+
+@pytest.fixture(scope="module")
+def words(study):
+    return secrets_of(study)
+
+
+def arms_by_key(study):
+    with db.session(study.engine, reading=True) as session:
+        return {image.key: image.arm for image in session.query(ImageRow)}
+
+
+def secrets_of(study):
+    names = [word for system in study.resolved.study.systems for word in (system.name, system.label, system.model)]
+    keys = [*study.arms.images.values(), *study.arms.systems, str(study.settings.root), study.resolved.run_name]
+    return [*names, *keys, study.resolved.sha]
+
+
+def test_the_whole_visit_was_recorded(transcript, arm_of):
+    assert len(transcript.images) == 56 and {image.received.status for image in transcript.images} == {200}
+    assert {image.key for image in transcript.images} == set(arm_of)
+    assert any("evalkit.comparison" in text for text in transcript.texts)
+
+
+def test_a_served_study_leaks_nothing(transcript, words, arm_of):
+    assert leakcheck.find(transcript, words, arm_of) == []
+    for arm in set(arm_of.values()):
+        area = telltales.separability(transcript.images, [arm_of[i.key] == arm for i in transcript.images])
+        assert area.low <= 0.5 <= area.high and area.n == 56
+
+
+def test_all_images_come_with_the_same_headers_and_length(transcript):
+    heads = [{k: v for k, v in image.received.headers.items() if k != "date"} for image in transcript.images]
+    assert all(head == heads[0] for head in heads)
+    assert heads[0]["cache-control"] == "private, no-store" and not {"etag", "last-modified"} & set(heads[0])
+    assert len({len(image.received.body) for image in transcript.images}) == 1
+
+
+@pytest.mark.parametrize("word", SYSTEMS)
+def test_the_twin_a_name_in_a_message_is_found(word, transcript, words, arm_of):
+    planted = replace(transcript, texts=(*transcript.texts, f'{{"alt": "Image by {word.upper()}"}}'))
+    assert leakcheck.find(planted, words, arm_of) == [f"the browser receives {word!r}"]
+
+
+def mapped(transcript, change):
+    images = [replace(image, received=change(image, image.received)) for image in transcript.images]
+    return replace(transcript, images=tuple(images))
+
+
+def arm_in_the_address(arm_of, systems):
+    return lambda image, got: replace(got, url=f"{got.url}/{systems.index(arm_of[image.key])}")
+
+
+def other_lengths(arm_of, systems):
+    return lambda image, got: replace(got, body=got.body + bytes(9 * systems.index(arm_of[image.key])))
+
+
+def telling_header(arm_of, systems):
+    tags = [{"etag": "61c8"}, {"etag": "9e37"}]
+    return lambda image, got: replace(got, headers={**got.headers, **tags[systems.index(arm_of[image.key])]})
+
+
+def metadata(arm_of, systems):
+    chunk = (b"\0\0\0\1tIME0" + bytes(4), b"")
+    end = -pictures.PADDING_OVERHEAD
+    return lambda image, got: replace(
+        got, body=got.body[:end] + chunk[systems.index(arm_of[image.key])] + got.body[end:]
+    )
+
+
+def slower(arm_of, systems):
+    return lambda image, got: replace(got, milliseconds=got.milliseconds + 80 * systems.index(arm_of[image.key]))
+
+
+PLANTS = [arm_in_the_address, other_lengths, telling_header, metadata, slower]
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_the_twins_planted_leaks_are_found(plant, transcript, words, arm_of):
+    planted = mapped(transcript, plant(arm_of, sorted(set(arm_of.values()))))
+    found = leakcheck.find(planted, words, arm_of)
+    assert len(found) == 2 and all("an arm can be told" in sentence for sentence in found)
+    arm = min(arm_of.values())
+    area = telltales.separability(planted.images, [arm_of[image.key] == arm for image in planted.images])
+    assert area.value > 0.9
+
+
+def test_the_twin_a_served_study_whose_files_were_not_padded_is_caught(study, served, words, arm_of):
+    with db.session(study.engine, reading=True) as session:
+        paths = [study.settings.data_dir / image.path for image in session.query(ImageRow)]
+    whole = {path: path.read_bytes() for path in paths}
+    try:
+        for path, content in whole.items():
+            path.write_bytes(without_padding(content))
+        found = leakcheck.find(leakcheck.record(served, study.invite().token), words, arm_of)
+    finally:
+        for path, content in whole.items():
+            path.write_bytes(content)
+    assert len(found) == 2 and all("an arm can be told" in sentence for sentence in found)
+
+
+def without_padding(png):
+    start = png.index(pictures.PADDING) - 4
+    length = int.from_bytes(png[start : start + 4], "big") + pictures.PADDING_OVERHEAD
+    return png[:start] + png[start + length :]
+
+
+def test_an_area_from_too_few_images_is_none(transcript, arm_of):
+    few = transcript.images[:12]
+    area = telltales.separability(few, [arm_of[image.key] == min(arm_of.values()) for image in few])
+    assert area.value is None and area.note
+
+
+def test_where_labels_mean_nothing_the_check_rarely_says_so(transcript):
+    alarms, random = 0, np.random.default_rng(7)
+    for _ in range(200):
+        label = np.repeat(random.random(28) < 0.5, 2) ^ np.tile([True, False], 28)  # one image of each pair
+        area = telltales.separability(transcript.images, label.tolist())
+        alarms += area.low > 0.5
+    assert alarms <= 8  # a one-sided 0.5 % level would give 1
