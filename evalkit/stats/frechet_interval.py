@@ -57,7 +57,8 @@ def frechet_jackknife(
     note = _refusal(rows, base, x_groups, reference_groups)
     if note:
         return FrechetEstimate(plain, Estimate(None, None, None, len(rows), _JACKKNIFE, note=note))
-    values = _pseudo_values(rows, base, np.asarray(x_groups), np.asarray(reference_groups))
+    labels = np.union1d(x_groups, reference_groups)
+    values = _pseudo_values(rows, base, np.asarray(x_groups), np.asarray(reference_groups), labels)
     return FrechetEstimate(plain, _t_estimate(values, len(rows), _JACKKNIFE, confidence))
 
 
@@ -78,9 +79,9 @@ def frechet_difference(
     note = _refusal(one, base, groups, reference_groups) or _refusal(two, base, groups_y, reference_groups)
     if note:
         return Estimate(None, None, None, len(one), method, note=note)
-    values = _pseudo_values(one, base, np.asarray(groups), np.asarray(reference_groups)) - _pseudo_values(
-        two, base, np.asarray(groups_y), np.asarray(reference_groups)
-    )
+    labels = np.unique(np.concatenate([np.asarray(own) for own in (groups, groups_y, reference_groups)]))
+    values = _pseudo_values(one, base, np.asarray(groups), np.asarray(reference_groups), labels)
+    values -= _pseudo_values(two, base, np.asarray(groups_y), np.asarray(reference_groups), labels)
     return _t_estimate(values, len(one), method, confidence)
 
 
@@ -113,9 +114,12 @@ def _refusal(x: Floats, reference: Floats, x_groups: npt.ArrayLike, reference_gr
 
 
 def _pseudo_values(
-    x: Floats, reference: Floats, x_groups: npt.NDArray[np.generic], reference_groups: npt.NDArray[np.generic]
+    x: Floats,
+    reference: Floats,
+    x_groups: npt.NDArray[np.generic],
+    reference_groups: npt.NDArray[np.generic],
+    labels: npt.NDArray[np.generic],
 ) -> Floats:
-    labels = np.union1d(x_groups, reference_groups)
     whole_x, whole_reference = moments([x]), moments([reference])
     without = [
         _distance(

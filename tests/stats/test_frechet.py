@@ -155,6 +155,8 @@ def test_a_difference_of_two_systems_is_sharper_than_two_intervals() -> None:
     alone = [frechet_jackknife(rows, reference, groups, groups).corrected for rows in (x, y)]
     assert difference.value == pytest.approx(alone[0].value - alone[1].value)
     assert difference.high - difference.low < sum(one.high - one.low for one in alone)
+    fewer = frechet_difference(x, y[groups != 3], reference, groups, groups, y_groups=groups[groups != 3])
+    assert fewer.value is not None and fewer.value != difference.value
 
 
 def test_a_plain_bootstrap_of_the_distance_excludes_the_truth() -> None:
