@@ -80,15 +80,13 @@ def checkpoint_folder(card: ModelCard, root: Path) -> Path:
         raise UnavailableError(
             f"the revision of {card.name} is not pinned", where=card.source, hint="`evalkit fetch STUDY` pins it once"
         )
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        return Path(snapshot_download(card.source, revision=card.revision, local_files_only=True))
-    except (OSError, ValueError) as error:
-        hint = "`evalkit fetch STUDY` downloads it"
-        raise UnavailableError(
-            f"{card.name} is not in the hub's cache", where=f"{card.source}@{card.revision}", hint=hint
-        ) from error
+    index = try_to_load_from_cache(card.source, "model_index.json", revision=card.revision)
+    if not isinstance(index, str):
+        where, hint = f"{card.source}@{card.revision}", "`evalkit fetch STUDY` downloads it"
+        raise UnavailableError(f"{card.name} is not in the hub's cache", where=where, hint=hint)
+    return Path(index).parent
 
 
 def pick_device(wish: str) -> str:

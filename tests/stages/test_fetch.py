@@ -1,0 +1,224 @@
+"""fetch against a small local hub: pins once, downloads only what is needed, and says clearly what went wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from evalkit.errors import ModelError
+from evalkit.spec.catalog import ModelCard
+from evalkit.spec.resolve import resolve
+from evalkit.stages._hub_files import RemoteFile, chosen_files
+from tests.checkpoints import write_decidiffusion, write_stable_diffusion
+from tests.conftest import ROOT
+from tests.hub import serving
+from tests.stages.drawing import stored, write_study
+
+CODE = """
+import json, pathlib, sys
+from evalkit.errors import EvalkitError
+from evalkit.settings import Settings
+from evalkit.spec.plan import Part
+from evalkit.spec.resolve import resolve
+from evalkit.stages.fetch import fetch
+from evalkit.stages.generate import generate
+root = pathlib.Path({root!r})
+settings = Settings(root=root, threads=1, device="cpu", _env_file=None)
+try:
+    for word in {words!r}:
+        resolved = resolve("trial", root)
+        outcome = fetch(resolved, settings) if word == "fetch" else generate(resolved, settings, part=Part(limit=2))
+        print(json.dumps(outcome.as_json()))
+except EvalkitError as error:
+    print(json.dumps({{"error": str(error)}}))
+"""
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with serving() as hub:
+        yield hub
+
+
+def call(checkout, hub, *words, **environment):
+    """Runs stages in a process of its own, whose hub and cache are the test's; gives what each said."""
+    code = CODE.format(root=str(checkout), words=words)
+    env = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(checkout / "hf"), "PATH": "/usr/bin:/bin", "HOME": str(checkout)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=env | environment)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def lock(checkout):
+    return yaml.safe_load((checkout / "studies/trial.lock.yaml").read_text())
+
+
+def both(checkout, hub):
+    hub.repositories["some/sd"] = write_stable_diffusion(checkout / "hub/sd")
+    hub.repositories["some/deci"] = write_decidiffusion(checkout / "hub/deci")
+    (checkout / "hub/sd/unet/diffusion_pytorch_model.bin").write_bytes(b"a pickle")
+    (checkout / "hub/deci/pipeline.py").write_text("raise SystemExit('ran')")
+    deci = {"source": "some/deci", "loader": "decidiffusion", "size_multiple": 32}
+    deci |= {"revision": hub.revision, "revision_source": "the test"}
+    write_study(checkout, cards={"sd": {"source": "some/sd", "revision": "unpinned"}, "deci": deci})
+
+
+def test_from_the_hub_to_images_and_then_offline(checkout, hub, settings):
+    both(checkout, hub)
+    before = resolve("trial", checkout).sha
+    fetched, generated = call(checkout, hub, "fetch", "generate")
+    assert lock(checkout)["models"] == {"sd": hub.revision}
+    assert fetched["revisions"] == {"sd": hub.revision, "deci": hub.revision}
+    assert fetched["bytes"] > 0 and fetched["files"] == len(hub.asked)
+    assert not [name for name in hub.asked if name.endswith((".bin", ".py"))]
+    assert hub.asked.count("unet/diffusion_pytorch_model.safetensors") == 1  # the stock one, not the placeholder
+    assert generated["listed"] == 4
+    assert len(stored(settings.images_dir)) == 8  # batches of four
+    assert resolve("trial", checkout).sha != before
+    asked = len(hub.asked)
+    again, nothing = call(checkout, hub, "fetch", "generate")
+    assert again["said"] == "everything is there"
+    assert nothing["said"].startswith("nothing to draw")
+    assert len(hub.asked) == asked
+    [offline] = call(checkout, hub, "generate", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+    assert offline["said"].startswith("nothing to draw")
+
+
+def test_a_locked_revision_stays_when_the_hub_moves_on(checkout, hub):
+    both(checkout, hub)
+    first = hub.revision
+    call(checkout, hub, "fetch")
+    hub.revision = "f" * 40
+    [answer] = call(checkout, hub, "fetch")
+    assert "no such repository, revision or file" in answer["error"]
+    assert lock(checkout)["models"] == {"sd": first}
+
+
+def test_the_hub_must_answer_with_the_revision_that_was_asked_for(checkout, hub):
+    """Planted: a mirror that answers every revision with its main branch."""
+    both(checkout, hub)
+    card = checkout / "data/models/deci.yaml"
+    card.write_text(card.read_text().replace(hub.revision, "e" * 40))
+    hub.lenient = True
+    [answer] = call(checkout, hub, "fetch")
+    assert f"the hub answered revision {hub.revision}" in answer["error"]
+    assert not hub.asked
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("gone", "no such repository"),
+        ("gated", "gated"),
+        ("full disk", "MB free"),
+        ("offline", "cannot be reached"),
+        ("offline mode", "cannot be reached"),
+        ("pattern", "no safe file"),
+        ("pickles", "no safetensors"),
+    ],
+)
+def test_what_went_wrong_is_told_and_nothing_is_downloaded(checkout, hub, fault, message):
+    both(checkout, hub)
+    environment = {}
+    if fault == "gone":
+        del hub.repositories["some/sd"]
+    elif fault == "gated":
+        hub.gated.add("some/sd")
+    elif fault == "full disk":
+        hub.sizes["vae/diffusion_pytorch_model.safetensors"] = 10**18
+    elif fault == "offline":
+        environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    elif fault == "offline mode":
+        environment = {"HF_HUB_OFFLINE": "1"}
+    elif fault == "pattern":
+        with (checkout / "data/models/sd.yaml").open("a") as file:
+            file.write("files: [model_index.json, nowhere/*]\n")
+    else:
+        for path in (checkout / "hub/sd").rglob("*.safetensors"):
+            path.rename(path.with_suffix(".bin"))
+    [answer] = call(checkout, hub, "fetch", **environment)
+    assert message in answer["error"]
+    assert not hub.asked
+    if fault == "offline":
+        assert "http://127.0.0.1:9" in answer["error"] and "get online" in answer["error"]
+
+
+def test_a_data_set_of_prompts_is_pinned_too(checkout, hub):
+    both(checkout, hub)
+    hub.repositories["some/prompts"] = checkout / "hub/sd/scheduler"
+    (checkout / "data/prompts/words.yaml").write_text(
+        "title: Words\nloader: parti\nsource: some/prompts\nrevision: unpinned\n"
+    )
+    [answer] = call(checkout, hub, "fetch")
+    assert lock(checkout)["prompts"] == {"words": hub.revision}
+    assert "PartiPrompts cannot be had" in answer["error"]  # this data set holds no prompts
+
+
+# ---------------------------------------------------------------------------------------- choosing files
+
+LAYOUT = [
+    "model_index.json",
+    "v1-5.safetensors",
+    "v1-5.ckpt",
+    "README.md",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "unet/diffusion_pytorch_model.non_ema.safetensors",
+    "unet/diffusion_pytorch_model.bin",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder_2/model-00001-of-00002.safetensors",
+    "text_encoder_2/model.fp16-00001-of-00002.safetensors",
+    "text_encoder_2/model.safetensors.index.json",
+    "tokenizer/merges.txt",
+    "flexible_unet/diffusion_pytorch_model.safetensors",
+    "evil/run.py",
+]
+
+
+def chosen(**fields):
+    card = ModelCard(name="x", title="x", source="a/b", revision="unpinned", **fields)
+    return {file.name for file in chosen_files(card, [RemoteFile(name, 1) for name in LAYOUT])}
+
+
+def test_one_variant_of_each_network_is_chosen():
+    both_ways = {
+        "model_index.json",
+        "unet/config.json",
+        "tokenizer/merges.txt",
+        "vae/diffusion_pytorch_model.safetensors",
+    }
+    both_ways |= {"flexible_unet/diffusion_pytorch_model.safetensors", "text_encoder_2/model.safetensors.index.json"}
+    plain = {"unet/diffusion_pytorch_model.safetensors", "text_encoder_2/model-00001-of-00002.safetensors"}
+    half = {"unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder_2/model.fp16-00001-of-00002.safetensors"}
+    assert chosen() == both_ways | plain
+    assert chosen(variant="fp16") == both_ways | half
+    assert not [name for name in chosen(loader="decidiffusion") if name.startswith("unet/")]
+
+
+def test_patterns_choose_and_never_a_pickle():
+    assert chosen(files=("model_index.json", "unet/*.fp16.*")) == {
+        "model_index.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+    }
+    with pytest.raises(ModelError, match="no safe file"):
+        chosen(files=("unet/*.bin",))
+    with pytest.raises(ModelError, match="no safetensors"):
+        chosen(files=("unet/config.json",))
+
+
+@pytest.mark.parametrize("name", ["decidiffusion-v1-0", "sd15"])
+def test_the_projects_own_cards_name_their_files(name):
+    """Their patterns fit the published layouts, and take neither the placeholder nor a second variant."""
+    card = ModelCard(name=name, **yaml.safe_load((ROOT / f"data/models/{name}.yaml").read_text()))
+    parts = ["unet", "vae", "text_encoder", "safety_checker"] + ["flexible_unet"] * (card.loader == "decidiffusion")
+    half = ".fp16" if card.variant else ""
+    stems = {"text_encoder": "model", "safety_checker": "model"}
+    weights = [f"{part}/{stems.get(part, 'diffusion_pytorch_model')}{half}.safetensors" for part in parts]
+    others = ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/merges.txt"]
+    others += ["feature_extractor/preprocessor_config.json", *[f"{part}/config.json" for part in parts]]
+    there = [RemoteFile(name, 1) for name in [*weights, *others, "unet/diffusion_pytorch_model.bin", "pipeline.py"]]
+    found = {file.name for file in chosen_files(card, there)}
+    assert found == {name for name in [*weights, *others] if card.loader == "diffusers" or not name.startswith("unet/")}
