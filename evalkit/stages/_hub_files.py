@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -47,20 +48,28 @@ def chosen_files(card: ModelCard, there: Sequence[RemoteFile]) -> list[RemoteFil
 def _by_layout(card: ModelCard, files: Sequence[RemoteFile]) -> list[RemoteFile]:
     """model_index.json and what lies in the folders of components; of several variants, the card's."""
     unused = UNUSED.get(card.loader, "\0")
+    index = [file for file in files if file.name == "model_index.json"]
     inside = [file for file in files if file.name.endswith(KNOWN) and "/" in file.name]
     inside = [file for file in inside if not file.name.startswith(unused)]
-    names = {file.name for file in inside}
-    index = [file for file in files if file.name == "model_index.json"]
-    return index + [file for file in inside if _is_wanted(file.name, names, card.variant)]
+    weights = {_weights(file.name) for file in inside}
+    return index + [file for file in inside if _is_wanted(_weights(file.name), weights, card.variant)]
 
 
-def _is_wanted(name: str, names: set[str], variant: str | None) -> bool:
-    """Whether weights are of the wanted variant; where a component lacks it, the plain ones are."""
-    folder, _, file = name.rpartition("/")
-    parts = file.split(".")
-    if "safetensors" not in parts:
+@dataclass(frozen=True)
+class Weights:
+    """A weight file (all its shards are one) by its stem and variant: unet/model.fp16-00001-of-00002.safetensors."""
+
+    stem: str
+    variant: str | None
+
+
+def _weights(name: str) -> Weights | None:
+    found = re.fullmatch(r"([^.]+)(?:\.([^.]+))?\.safetensors", re.sub(r"-\d{5}-of-\d{5}", "", name))
+    return Weights(found[1], found[2]) if found else None
+
+
+def _is_wanted(own: Weights | None, weights: Set[Weights | None], variant: str | None) -> bool:
+    """Whether a file is of the wanted variant; where a component lacks it, the plain one is taken."""
+    if own is None or own.variant == variant:
         return True
-    own = parts[1] if parts[1] != "safetensors" else None
-    if own == variant:
-        return True
-    return own is None and f"{folder}/{parts[0]}.{variant}.{'.'.join(parts[1:])}" not in names
+    return own.variant is None and Weights(own.stem, variant) not in weights
