@@ -31,15 +31,17 @@ class Reference:
 
 
 def find_reference(named: str | None, root: Path) -> Reference | None:
-    """The reference of a study: a path, absolute or in the checkout; None where none is named.
+    """The reference of a study: a path, absolute or in the checkout; None where none is named."""
+    return None if named is None else reference_at(root / named)
+
+
+def reference_at(path: Path) -> Reference:
+    """A folder of pictures or a file of features, with its label.
 
     Raises:
         SpecError: there is no such file or folder.
         RunError: the folder holds no picture.
     """
-    if named is None:
-        return None
-    path = root / named
     if path.is_dir():
         shas = sorted(file_sha256(picture) for picture in pictures_in(path))
         return Reference(path, f"{path.name}:{digest(shas)[:8]}")
