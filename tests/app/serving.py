@@ -91,3 +91,10 @@ def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
     raise AssertionError(f"{address} does not answer: {log.read_text()}")
+
+
+def secrets_of(study: OpenStudy) -> list[str]:
+    """What no browser may receive."""
+    names = [word for system in study.resolved.study.systems for word in (system.name, system.label, system.model)]
+    keys = [*study.arms.images.values(), *study.arms.systems, str(study.settings.root), study.resolved.run_name]
+    return [*names, *keys, study.resolved.sha]

@@ -9,7 +9,7 @@ from evalkit.store import db
 from evalkit.store.tables import ImageRow
 from evalkit.voting import leakcheck, pictures, telltales
 from tests.app.conftest import new_settings
-from tests.app.serving import SYSTEMS, open_trial, serve
+from tests.app.serving import SYSTEMS, open_trial, secrets_of, serve
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,6 @@ def words(study):
 def arms_by_key(study):
     with db.session(study.engine, reading=True) as session:
         return {image.key: image.arm for image in session.query(ImageRow)}
-
-
-def secrets_of(study):
-    names = [word for system in study.resolved.study.systems for word in (system.name, system.label, system.model)]
-    keys = [*study.arms.images.values(), *study.arms.systems, str(study.settings.root), study.resolved.run_name]
-    return [*names, *keys, study.resolved.sha]
 
 
 def test_the_whole_visit_was_recorded(transcript, arm_of):
