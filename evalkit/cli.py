@@ -59,12 +59,9 @@ def ls(
     \b
     Example: evalkit ls models
     """
-    from evalkit.registry import unknown
-    from evalkit.stages import ls as stage
+    from evalkit.stages.ls import ls as stage
 
-    if kind not in stage.KINDS:
-        raise unknown("kind", kind, stage.KINDS)
-    return stage.ls(kind, this_settings())  # type: ignore[arg-type]
+    return stage(kind, this_settings())
 
 
 @app.command()

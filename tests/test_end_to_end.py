@@ -76,7 +76,8 @@ def simulate(evalkit: Checkout) -> None:
     from evalkit.stages.vote import simulate_panel
 
     settings = Settings(root=evalkit.root, _env_file=None)
-    simulate_panel(resolve("trial", evalkit.root), settings, raters=6, seed=3, planted={"fewsteps": -3.0, "manysteps": 3.0})
+    planted = {"fewsteps": -3.0, "manysteps": 3.0}
+    simulate_panel(resolve("trial", evalkit.root), settings, raters=6, seed=3, planted=planted)
 
 
 def run_folder(evalkit: Checkout) -> Path:
@@ -90,7 +91,7 @@ def test_the_votes_name_systems_and_are_marked_simulated(finished: Checkout) -> 
     assert set(votes["system_a"]) | set(votes["system_b"]) == {"fewsteps", "manysteps"}
     winner = votes["choice"].map({"a": "system_a", "b": "system_b"})
     won = [getattr(row, winner[row.Index]) for row in votes.itertuples() if isinstance(winner[row.Index], str)]
-    assert won.count("manysteps") > 3 * won.count("fewsteps"), "the planted preference comes back through blinding and sides"
+    assert won.count("manysteps") > 3 * won.count("fewsteps"), "the planted preference comes back"
 
 
 def test_sides_are_balanced(finished: Checkout) -> None:

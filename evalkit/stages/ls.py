@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from evalkit import registry
 from evalkit.errors import EvalkitError
@@ -11,19 +11,23 @@ from evalkit.settings import Settings
 from evalkit.spec.catalog import Catalog
 from evalkit.spec.study import load_study, study_names
 
-Kind = Literal["studies", "models", "prompts", "questions", "metrics"]
-KINDS: tuple[Kind, ...] = ("studies", "models", "prompts", "questions", "metrics")
 
+def ls(kind: str, settings: Settings) -> Outcome:
+    """Lists the things of one kind, each with its title and what one should know before using it.
 
-def ls(kind: Kind, settings: Settings) -> Outcome:
-    """Lists the things of one kind, each with its title and what one should know before using it."""
-    rows = {
+    Raises:
+        SpecError: there is no such kind.
+    """
+    kinds = {
         "studies": _studies,
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
         "metrics": _metrics,
-    }[kind](settings)
+    }
+    if kind not in kinds:
+        raise registry.unknown("kind", kind, kinds)
+    rows = kinds[kind](settings)
     width = max((len(row["name"]) for row in rows), default=0)
     lines = [f"{row['name']:<{width}}  {row['title']}{_remark(row)}" for row in rows]
     return Outcome("\n".join(lines) or f"no {kind} yet", facts={kind: rows})
