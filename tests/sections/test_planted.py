@@ -1,0 +1,186 @@
+"""Studies whose truth is planted: what the report may say of them, and what it must not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from evalkit.errors import RunError
+from evalkit.sections import metrics as metrics_section
+from evalkit.sections import study_tables, summary, votes_quality
+from evalkit.sections._blocks import Section, Table
+from evalkit.store.run import Run
+
+Simulate = Callable[..., Run]
+FIRST = "DeciDiffusion 1.0, 30 steps"
+SMALL = {"prompts": 10, "images": 1, "raters": 5, "parts": ("images", "votes")}
+NO_NOISE = {"prompt_sd": 0.0, "rater_sd": 0.0, "extra_kinds": False}
+
+
+def made(section: Section | None) -> Section:
+    assert section is not None
+    return section
+
+
+def votes_as(run: Run, **columns: Any) -> Run:
+    """The run with columns of its votes set to one value."""
+    run.write_table("votes.parquet", run.read_table("votes.parquet", "votes").assign(**columns), "votes")
+    return run
+
+
+def test_a_strong_preference_is_found(simulate: Simulate) -> None:
+    found = made(summary.section(simulate(**SMALL | NO_NOISE, effect=4.0)))
+    assert found.title == f"Aesthetics: {FIRST} was preferred"
+    assert "p < .001" in found.conclusion and "10 prompts, 5 raters" in found.conclusion
+
+
+def test_no_effect_is_never_called_on_par_without_its_test(simulate: Simulate) -> None:
+    found = made(summary.section(simulate(**SMALL, effect=0.0)))
+    assert found.title == "Aesthetics: neither a preference nor parity was shown"
+    assert any(
+        "does not make the systems equal" in point for block in found.blocks for point in getattr(block, "points", ())
+    )
+
+
+def test_many_even_votes_are_on_par(simulate: Simulate) -> None:
+    plan = NO_NOISE | {"prompts": 120, "images": 1, "raters": 8, "parts": ("votes",), "ties": 0.8, "effect": 0.0}
+    found = made(summary.section(simulate(**plan)))
+    assert (
+        found.title == "Aesthetics: on par within ±10 points"
+        and "parity within ±10 points was shown" in found.conclusion
+    )
+
+
+def test_all_ties_is_no_evidence_and_no_crash(simulate: Simulate) -> None:
+    run = votes_as(simulate(**SMALL), choice="tie")
+    found, tables = made(summary.section(run)), made(study_tables.section(run))
+    assert "no conclusion is possible" in found.conclusion and "(no interval)" in found.conclusion
+    assert tables.numbers["aesthetics/deci-30-sd15-50/preference test"].p == 1.0  # type: ignore[union-attr]
+    assert "no value" not in found.conclusion
+    assert "cannot be judged" in made(votes_quality.section(run)).title
+
+
+def test_an_unbeaten_system_gets_no_infinite_number(simulate: Simulate) -> None:
+    tables = made(study_tables.section(votes_as(simulate(**SMALL), choice="a")))
+    text = json.dumps([block.rows for block in tables.blocks if isinstance(block, Table)])
+    assert "inf" not in text and "nan" not in text.lower() and "100 %" in text
+    assert "no finite value: one system won no vote" in text
+
+
+def test_one_rater_speaks_for_that_rater_only(simulate: Simulate) -> None:
+    found = made(summary.section(simulate(**SMALL | {"raters": 1, "prompts": 20})))
+    assert "this rater only" in found.conclusion and "1 rater." in found.conclusion
+
+
+def test_one_prompt_gives_no_interval_and_no_test(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"prompts": 1})
+    found = made(summary.section(run))
+    assert found.title == "Aesthetics: no conclusion is possible"
+    assert "(no interval)" in found.conclusion and "under 8 prompts" in found.conclusion
+    assert made(study_tables.section(run)).numbers["aesthetics/deci-30-sd15-50/preference test"].p is None  # type: ignore[union-attr]
+
+
+def test_few_prompts_are_named_as_the_sample_size(simulate: Simulate) -> None:
+    found = made(summary.section(simulate(**SMALL | {"raters": 12})))
+    said = " ".join(point for block in found.blocks for point in getattr(block, "points", ()))
+    assert "The smaller of prompts (10) and raters (12) is the sample size" in said
+
+
+def test_missing_cells_are_counted(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    votes = run.read_table("votes.parquet", "votes")
+    alignment = votes.index[(votes["question"] == "alignment") & (votes["kind"] == "vote")]
+    run.write_table("votes.parquet", votes.drop(alignment[:7]), "votes")
+    table = made(study_tables.section(run)).blocks[0]
+    assert isinstance(table, Table) and "Alignment: 7 comparisons without an answer" in table.note
+
+
+def test_nobody_asked_about_one_question(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    votes = run.read_table("votes.parquet", "votes")
+    run.write_table("votes.parquet", votes[votes["question"] == "aesthetics"], "votes")
+    said = " ".join(getattr(block, "text", "") for block in made(summary.section(run)).blocks)
+    assert "On alignment, nobody has compared" in said
+
+
+def test_no_votes_at_all_is_a_sentence(simulate: Simulate) -> None:
+    for parts in (("images",), ("images", "scores"), ("images", "scores", "thumbnails"), ()):
+        run = simulate(**SMALL | {"parts": parts})
+        for name in ("votes.parquet", "metrics.json", "images.parquet"):
+            if name.split(".")[0] not in (*parts, *(["metrics"] if "scores" in parts else [])):
+                run.path(name).unlink(missing_ok=True)
+        found = made(summary.section(run))
+        assert "there is no result on preference" in found.conclusion and not found.numbers
+        assert study_tables.section(run) is None and votes_quality.section(run) is None
+
+
+def test_an_empty_table_of_votes_is_a_sentence(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"kept": 0.0})
+    assert "Nobody has voted" in made(summary.section(run)).conclusion
+    assert made(study_tables.section(run)).blocks == ()
+
+
+def test_excluded_raters_golds_and_repeats_never_count(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    raters = run.read_table("raters.parquet", "raters")
+    raters.loc[0, "excluded_because"] = "failed the golds"
+    run.write_table("raters.parquet", raters, "raters")
+    estimate = made(summary.section(run)).numbers["aesthetics/deci-30-sd15-50/net preference"]
+    assert (estimate.n, estimate.raters) == (40, 4)  # type: ignore[union-attr]
+    flow = next(b for b in made(votes_quality.section(run)).blocks if isinstance(b, Table) and "invitation" in b.title)
+    steps = dict(flow.rows)
+    assert steps["Raters left out: failed the golds"] == "1" and steps["Votes analysed"] == "80"
+    left_out = sum(int(n) for step, n in flow.rows if step.startswith("Votes left out"))
+    assert int(steps["Votes cast"]) == left_out + 80
+
+
+def test_simulated_votes_are_left_out_as_soon_as_people_voted(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    votes = run.read_table("votes.parquet", "votes")
+    run.write_table("votes.parquet", votes.assign(simulated=votes["rater"] != "r0000"), "votes")
+    estimate = made(summary.section(run)).numbers["aesthetics/deci-30-sd15-50/net preference"]
+    assert (estimate.n, estimate.raters) == (10, 1)  # type: ignore[union-attr]
+
+
+def test_the_side_of_the_screen_is_found_where_it_was_planted(simulate: Simulate) -> None:
+    biased = made(votes_quality.section(simulate(**SMALL | {"raters": 10, "left_bias": 1.5})))
+    assert biased.title.startswith("The side of the screen mattered in 2 of 2")
+
+
+def test_three_systems_are_ranked_and_compared_in_pairs(simulate: Simulate) -> None:
+    plan = SMALL | NO_NOISE | {"systems": ("x", "y", "z"), "titles": ("X", "Y", "Z"), "effect": 3.0, "published": False}
+    tables = made(study_tables.section(simulate(**plan, ties=0.1)))
+    assert len([name for name in tables.numbers if name.endswith("preference test")]) == 6
+    ranking = next(
+        b for b in tables.blocks if isinstance(b, Table) and b.title == "Aesthetics: strengths of all systems"
+    )
+    assert [row[0] for row in ranking.rows] == ["X", "Y", "Z"] and ranking.rows[0][3] == "1"
+
+
+def test_unlike_signatures_never_share_a_column(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"parts": ("images", "scores")})
+    assert columns_of("clip_score", run) == 1
+    record = run.read_json("metrics.json")
+    next(v for v in record["values"] if v["metric"] == "clip_score")["signature"] += "|other-preprocessing"
+    run.write_json("metrics.json", record)
+    assert columns_of("clip_score", run) == 2
+
+
+def columns_of(metric: str, run: Run) -> int:
+    table = made(metrics_section.section(run)).blocks[0]
+    assert isinstance(table, Table)
+    return sum(1 for column in table.columns if column.title == "value" and column.group.startswith(metric))
+
+
+@pytest.mark.parametrize(("column", "value"), [("choice", "left"), ("system_a", "stranger"), ("side_shown", "above")])
+def test_votes_that_make_no_sense_are_refused(simulate: Simulate, column: str, value: str) -> None:
+    run = simulate(**SMALL)
+    votes: pd.DataFrame = run.read_table("votes.parquet", "votes")
+    votes.loc[0, column] = value
+    run.write_table("votes.parquet", votes, "votes")
+    with pytest.raises(RunError, match=f"{column} '{value}' is unknown"):
+        summary.section(run)
