@@ -14,7 +14,6 @@ from sqlalchemy.exc import StatementError
 from evalkit.errors import VotingError
 from evalkit.store import db
 from evalkit.store.tables import Base, PromptRow, StudyRow, VoteRow
-from tests.voting.databases import database_url, engine  # noqa: F401
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
@@ -76,7 +75,7 @@ def test_the_database_itself_refuses_what_does_not_fit(engine):
     for choice, milliseconds in (("a", 1), ("left", -1)):
         values = f"(1, 'q', '{choice}', {milliseconds}, '2026-01-01', '1', true)"
         with pytest.raises(VotingError, match="does not fit"), db.session(engine) as session:
-            session.execute(text(checks + values))  # noqa: S608
+            session.execute(text(checks + values))
     with db.session(engine) as session:
         session.add(study())
     with pytest.raises(VotingError, match="does not fit"), db.session(engine) as session:
@@ -134,7 +133,7 @@ def test_a_locked_database_is_an_error_in_words_and_nothing_is_saved(tmp_path):
 
 
 def test_a_full_disk_is_an_error_in_words_and_what_was_saved_stays(tmp_path):
-    engine = db.open_engine(f"sqlite:///{tmp_path / 'votes.db'}")
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'full.db'}")
     db.upgrade(engine)
     with db.session(engine) as session:
         session.add(study("kept"))

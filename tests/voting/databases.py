@@ -29,10 +29,8 @@ def server() -> str:
         as_owner = ["runuser", "-u", "postgres", "--"]
     data, log = folder / "data", folder / "log"
     control = [*as_owner, str(binaries / "pg_ctl"), "-D", str(data), "-l", str(log), "-w"]
-    subprocess.run(
-        [*as_owner, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
-        check=True, capture_output=True, cwd="/tmp",
-    )  # fmt: skip
+    create = [*as_owner, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    subprocess.run([*create, "--no-sync"], check=True, capture_output=True, cwd="/tmp")
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=120"
     subprocess.run([*control, "-o", options, "start"], check=True, stdout=subprocess.DEVNULL, cwd="/tmp")
 
@@ -65,6 +63,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, require: Callab
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on it, with the tables of the study."""
     opened = db.open_engine(database_url)
+    db.upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """SQLite alone, for what does not depend on the database."""
+    opened = db.open_engine(f"sqlite:///{tmp_path / 'votes.db'}")
     db.upgrade(opened)
     yield opened
     opened.dispose()

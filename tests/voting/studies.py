@@ -37,7 +37,9 @@ class Trial:
     link: Arms
     planned: list[PlannedImage]
 
-    def arrive(self, count: int = 1, *, now: datetime = NOW, valid_days: float = 7, simulated: bool = False) -> list[int]:
+    def arrive(
+        self, count: int = 1, *, now: datetime = NOW, valid_days: float = 7, simulated: bool = False
+    ) -> list[int]:
         """New raters who have agreed to take part."""
         with db.session(self.engine) as session:
             made = invites.invite(
@@ -72,7 +74,10 @@ def write_study(
         fields = {"title": card, "source": "shapes", "loader": "procedural", "size": 64, "miniature": True}
         (checkout / f"data/models/{card}.yaml").write_text(yaml.safe_dump(fields))
     with (checkout / "data/prompts/scenes.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = [(f"s-{number}", SCENES[number % len(SCENES)] + " " * 0 + f" {number}", "en") for number in range(prompt_count)]
+        rows = [
+            (f"s-{number}", SCENES[number % len(SCENES)] + " " * 0 + f" {number}", "en")
+            for number in range(prompt_count)
+        ]
         csv.writer(file).writerows([("key", "prompt", "lang"), *rows])
     (checkout / "data/prompts/scenes.yaml").write_text("title: Scenes\nsource: data/prompts/scenes.csv\n")
     study = {

@@ -83,7 +83,9 @@ def test_a_double_click_is_one_vote_and_another_answer_replaces_it(trial):
     shown = trial.show(rater)
     for choice in ("left", "left", "neither"):
         cast(trial, rater, shown.assignment_id, "aesthetics", choice)
-    assert [(vote.question, vote.choice, vote.response_ms) for vote in votes(trial)] == [("aesthetics", "neither", 1200)]
+    assert [(vote.question, vote.choice, vote.response_ms) for vote in votes(trial)] == [
+        ("aesthetics", "neither", 1200)
+    ]
 
 
 def test_a_request_that_is_sent_again_after_next_is_harmless(trial):
@@ -115,7 +117,9 @@ def test_undo_goes_back_one_step_and_only_while_the_next_is_untouched(trial):
     first, second = trial.answer(rater), trial.show(rater)
     assert second.can_undo and undo(trial, rater)
     reopened = trial.show(rater)
-    assert reopened.assignment_id == first.assignment_id and reopened.answers == dict.fromkeys(first_names(first), "left")
+    assert reopened.assignment_id == first.assignment_id and reopened.answers == dict.fromkeys(
+        first_names(first), "left"
+    )
     assert not reopened.can_undo and not undo(trial, rater)
     cast(trial, rater, first.assignment_id, "aesthetics", "right")
     finish(trial, rater, first.assignment_id)
