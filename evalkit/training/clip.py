@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import CLIPModel, CLIPTokenizer
 
-PHASE = Phase("clip", steps=1_300, batch=64, rate=1e-3, warmup=100, weight_decay=0.05, seed=23)
+PHASE = Phase("clip", steps=600, batch=64, rate=1e-3, warmup=100, weight_decay=0.05, seed=23)
 WIDTH = 128
 
 

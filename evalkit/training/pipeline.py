@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from transformers import CLIPModel, CLIPTokenizer
 
 PHASES = ("autoencoder", "clip", "sd", "nas", "export")
-PICTURES = 20_000
-SD_SEED, SD_STEPS = 100, 4_000
-NAS_SEED, NAS_STEPS = 200, 4_000
+PICTURES = 12_000
+SD_SEED, SD_STEPS = 100, 2_200
+NAS_SEED, NAS_STEPS = 200, 2_400
 
 
 @dataclass(frozen=True)
