@@ -17,11 +17,11 @@ import yaml
 
 from evalkit import prompts
 from evalkit.errors import ModelError, UnavailableError
+from evalkit.models._hub_files import RemoteFile, chosen_files
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.catalog import UNPINNED, ModelCard, PromptSet
 from evalkit.spec.resolve import Lock, ResolvedStudy, load_lock, lock_path
-from evalkit.stages._hub_files import RemoteFile, chosen_files
 from evalkit.store.files import write_text
 
 MEGABYTE = 1_000_000

@@ -56,7 +56,8 @@ def generate(
     _refuse_unready(work, resolved, settings)
     with run.lock():
         begin(run, resolved)
-        run.write_json("generate.json", {"batch_size": work.batch_size})
+        if work.images:
+            run.write_json("generate.json", {"batch_size": work.batch_size})
         try:
             differing = _draw(work, resolved, settings, progress)
         finally:

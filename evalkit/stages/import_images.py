@@ -22,10 +22,10 @@ from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts
 from evalkit.spec.resolve import ResolvedStudy
-from evalkit.stages._picture_matching import Matching, by_name, by_table
 from evalkit.store.image_table import list_images
 from evalkit.store.images import DrawnImage, keep_image
 from evalkit.store.manifest import add_stage, begin
+from evalkit.store.picture_matching import Matching, by_name, by_table
 from evalkit.store.run import Run
 
 WHITE = (255, 255, 255, 255)
@@ -47,8 +47,8 @@ def import_images(
         table: a CSV file with the columns file (within `folder`), prompt_key or prompt, and if need be index and lang.
 
     Raises:
-        SpecError: no such system or folder, the card is not for imports, the table is faulty, or a picture differs
-            from the one that was imported before in its place.
+        SpecError: no such system or folder, the card is not for imports, the table is faulty, nothing matches, or a
+            picture differs from the one that was imported before in its place.
     """
     _check(resolved, system, folder)
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
@@ -56,6 +56,9 @@ def import_images(
     whole = plan_images(chosen, resolved, device=device_for(resolved.cards.values(), settings))
     planned = [image for image in whole if image.system == system]
     matching = by_table(table, folder, planned) if table else by_name(folder, planned)
+    if not matching.matched:
+        hint = f"name them as {planned[0].prompt.key}.png, or give --table"
+        raise SpecError(f"none of {len(matching.unmatched)} pictures matches a prompt", where=str(folder), hint=hint)
     with run.lock():
         begin(run, resolved)
         unreadable = _store(matching, settings, progress)

@@ -105,6 +105,9 @@ def test_a_table_cannot_leave_the_folder(resolved, settings, folder, name):
 def test_a_link_that_leaves_the_folder_is_listed_not_read(resolved, settings, folder):
     picture(folder.parent / "secret.png")
     (folder / "w-1.png").symlink_to(folder.parent / "secret.png")
+    with pytest.raises(SpecError, match=r"none of 1 pictures matches a prompt .*w-1\.png"):
+        import_images(resolved, settings, folder=folder, system="closed")
+    picture(folder / "w-2.png")
     assert import_images(resolved, settings, folder=folder, system="closed").facts["unmatched"] == ["w-1.png"]
 
 
