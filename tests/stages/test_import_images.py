@@ -213,6 +213,7 @@ def test_a_faulty_table_is_told(resolved, settings, folder, text):
 
 
 def test_a_missing_folder_and_a_held_run_are_told(resolved, settings, folder):
+    picture(folder / "w-1.png")
     with pytest.raises(SpecError, match="no such folder"):
         import_images(resolved, settings, folder=folder / "none", system="closed")
     with Run(settings.runs_dir / resolved.run_name).lock(), pytest.raises(RunError, match="another process"):
