@@ -1,0 +1,27 @@
+"""Coverage: share of the reference images with one of a system's images near, on EfficientNet-lite0 features."""
+
+from __future__ import annotations
+
+from evalkit.metrics import _manifold
+from evalkit.metrics._metric import Difference, FeatureSet, MetricInfo, SetValue
+
+info = MetricInfo(
+    level="set",
+    extractor="lite0",
+    direction="higher",
+    unit="share of reference images",
+    range=(0, 1),
+    citation="Naeem, Oh, Uh, Choi, Yoo 2020, arXiv 2002.09797",
+    version=1,
+    reads="Higher means more of the reference's variety; compare equal numbers of images only.",
+)
+
+
+def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+    """Coverage of `x` against `reference`; nothing is drawn, so `seed` changes nothing."""
+    return _manifold.estimate("coverage", x, reference)
+
+
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+    """Coverage of `x` minus that of `y`."""
+    return _manifold.difference("coverage", x, y, reference, seed)

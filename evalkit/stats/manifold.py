@@ -1,0 +1,72 @@
+"""Precision, recall, density and coverage of one feature set against a reference: who lies in whose neighbourhood.
+
+A neighbourhood is a ball around a row that reaches to its k-th nearest other row of the same set; "within" is a
+strict `<`, as in the public code of Naeem, Oh, Uh, Choi, Yoo 2020 (arXiv 2002.09797). Precision and recall are those of
+Kynkaanniemi, Karras, Laine, Lehtinen, Aila 2019 (arXiv 1904.06991), who take `<=`: the same unless rows coincide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.cluster_variance import Floats
+
+NEIGHBOURS = 5
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Neighbourhoods:
+    """Per row of `x` (n,) and per row of the reference (m,); the mean of each is the metric of its name."""
+
+    precision: Floats
+    """1 where the row of `x` lies in any reference ball"""
+    density: Floats
+    """reference balls around the row of `x`, over k; may exceed 1"""
+    recall: Floats
+    """1 where the reference row lies in any ball of `x`"""
+    coverage: Floats
+    """1 where the reference row has any row of `x` in its ball"""
+
+
+def neighbourhoods(x: npt.ArrayLike, reference: npt.ArrayLike, k: int = NEIGHBOURS) -> Neighbourhoods:
+    """All four at once, from rows (n, d) and (m, d), Euclidean distance. Needs more than k rows on both sides.
+
+    Raises:
+        ValueError: too few rows for k.
+    """
+    rows, base = np.asarray(x, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if min(len(rows), len(base)) <= k:
+        raise ValueError(f"{len(rows)} and {len(base)} rows: more than {k} of each are needed")
+    own_reach, base_reach = _reach(rows, k), _reach(base, k)
+    inside = np.zeros(len(rows))
+    recall, coverage = np.zeros(len(base), dtype=bool), np.zeros(len(base), dtype=bool)
+    for part, squares in _blocks(rows, base):
+        in_base_ball = squares < base_reach
+        inside[part] = in_base_ball.sum(axis=1)
+        coverage |= in_base_ball.any(axis=0)
+        recall |= (squares < own_reach[part, None]).any(axis=0)
+    return Neighbourhoods((inside > 0).astype(float), inside / k, recall.astype(float), coverage.astype(float))
+
+
+def _reach(rows: Floats, k: int) -> Floats:
+    """Squared distance of each row to its k-th nearest other row."""
+    reach = np.empty(len(rows))
+    for part, squares in _blocks(rows, rows):
+        reach[part] = np.partition(squares, k, axis=1)[:, k]  # the row itself is the nearest, at distance 0
+    return reach
+
+
+def _blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Squared distances of some rows of `x` to all of `y`."""
+    norms = (y**2).sum(axis=1)
+    for start in range(0, len(x), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        squares = (x[part] ** 2).sum(axis=1)[:, None] + norms - 2 * x[part] @ y.T
+        if x is y:
+            np.fill_diagonal(squares[:, start:], -1.0)
+        yield part, squares
