@@ -1,0 +1,90 @@
+"""The page in a real browser: nothing sticks out, the filter works without script, both colour schemes can be read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.settings import Settings
+from evalkit.stages.report import report
+from tests.conftest import CHROMIUM
+from tests.sections.simulated_run import Plan, simulate_run
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("report")
+    run = simulate_run(root / "runs" / "simulated-ab12cd34", Plan(miniature=True))
+    outcome = report(run, Settings(root=root, _env_file=None))
+    assert outcome.where is not None
+    return outcome.where
+
+
+@pytest.fixture
+def opened(page_file: Path, require: Callable[[str], None]) -> Iterator[Callable[..., Any]]:
+    """`opened(width=375, dark=True)`: the report in Chromium, with scripts of the page switched off."""
+    require("browser")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = next(filter(None, map(shutil.which, CHROMIUM)))
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+        def show(width: int = 1280, dark: bool = False) -> Any:
+            scheme = "dark" if dark else "light"
+            context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            shown = context.new_page()
+            shown.goto(page_file.as_uri())
+            return shown
+
+        yield show
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_sticks_out_of_the_window(opened: Callable[..., Any], width: int) -> None:
+    page = opened(width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+
+
+def test_the_answer_and_the_bars_fit_on_the_first_screen(opened: Callable[..., Any]) -> None:
+    page = opened()
+    for part in (".notice", "#summary .conclusion", "#summary .panels"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+
+
+def test_the_notices_are_as_large_as_the_result(opened: Callable[..., Any]) -> None:
+    size = "element => parseFloat(getComputedStyle(element).fontSize)"
+    page = opened()
+    assert page.locator(".notice").first.evaluate(size) >= page.locator(".conclusion").first.evaluate(size)
+
+
+def test_the_gallery_filters_without_a_script(opened: Callable[..., Any]) -> None:
+    page = opened()
+    everything = page.locator(".item:visible").count()
+    page.get_by_role("radio", name="most contested").check()
+    assert 0 < page.locator(".item:visible").count() < everything
+    page.get_by_role("radio", name="all").check()
+    assert page.locator(".item:visible").count() == everything
+
+
+LUMINANCE = """element => {
+  const channel = value => { value /= 255; return value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4 };
+  const light = text => { const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(channel); return .2126*r + .7152*g + .0722*b };
+  const ink = light(getComputedStyle(element).color), paper = light(getComputedStyle(document.body).backgroundColor);
+  return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_has_contrast_in_light_and_dark(opened: Callable[..., Any], dark: bool) -> None:
+    page = opened(dark=dark)
+    for part in (".conclusion", ".note", ".subtitle", ".eyebrow", "thead th", ".facts", ".panel svg"):
+        assert page.locator(part).first.evaluate(LUMINANCE) >= 4.5, part
