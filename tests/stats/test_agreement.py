@@ -48,7 +48,7 @@ def test_alpha_of_the_canonical_example(level, alpha: float) -> None:
     assert estimate.low < estimate.value < estimate.high and estimate.n == 40
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), level=st.sampled_from(["nominal", "ordinal", "interval", "ratio"]))
 def test_alpha_is_that_of_krippendorff(seed: int, level) -> None:
     ratings = random_ratings(seed, gaps=True)
@@ -56,7 +56,7 @@ def test_alpha_is_that_of_krippendorff(seed: int, level) -> None:
     assert estimate.value == pytest.approx(krippendorff.alpha(ratings, level_of_measurement=level), abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_fleiss_kappa_is_that_of_statsmodels(seed: int) -> None:
     ratings = random_ratings(seed, gaps=False)
@@ -104,7 +104,7 @@ def test_few_items_have_a_value_and_no_interval() -> None:
 
 
 @pytest.mark.parametrize("coefficient", COEFFICIENTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
 def test_order_and_names_do_not_matter(coefficient, seed: int) -> None:
     items, ratings = long(random_ratings(seed, gaps=False))
@@ -138,7 +138,7 @@ def _study(draw: np.random.Generator, items: int) -> np.ndarray:
     return np.where(draw.random((3, items)) < 0.6, truth, draw.integers(1, 4, (3, items))).astype(float)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
 def test_the_same_seed_gives_the_same_interval(seed: int) -> None:
     items, ratings = long(random_ratings(seed, gaps=True))

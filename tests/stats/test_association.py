@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats.contingency import association as scipy_association
 from statsmodels.stats.contingency_tables import SquareTable
@@ -13,7 +13,6 @@ CHOICES = ("a", "b", "tie", "neither")
 tables = st.lists(st.integers(0, 30), min_size=16, max_size=16).map(lambda cells: np.array(cells).reshape(4, 4))
 
 
-@settings(deadline=None)
 @given(table=tables)
 def test_bowker_and_stuart_maxwell_are_those_of_statsmodels(table: np.ndarray) -> None:
     assume(((table + table.T)[np.triu_indices(4, 1)] > 0).all())
@@ -29,7 +28,6 @@ def answers(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.repeat(side.ravel(), table.ravel().astype(int)) for side in (rows, columns))
 
 
-@settings(deadline=None)
 @given(table=tables)
 def test_cramers_v_is_that_of_scipy_less_its_bias(table: np.ndarray) -> None:
     assume((table.sum(axis=0) > 0).all() and (table.sum(axis=1) > 0).all())
@@ -40,7 +38,6 @@ def test_cramers_v_is_that_of_scipy_less_its_bias(table: np.ndarray) -> None:
     assert v.low is None or 0 <= v.low <= v.value <= v.high <= 1
 
 
-@settings(deadline=None)
 @given(table=tables)
 def test_swapping_the_questions_changes_no_p(table: np.ndarray) -> None:
     assume(table.sum() > 0)

@@ -44,14 +44,14 @@ def test_a_small_case_to_thirty_digits() -> None:
     assert frechet_distance([0, 0], one, [0.3, 0.4], two) == pytest.approx(float(expected), rel=1e-13)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_full_rank_is_the_matrix_root_of_scipy(seed: int) -> None:
     x, y = features(seed, 80, 12), features(seed + 1, 60, 12, 1.3, 0.2)
     assert frechet_distance_from_features(x, y) == pytest.approx(by_matrix_root(x, y), rel=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds, n=st.integers(2, 12), m=st.integers(2, 40))
 def test_fewer_rows_than_dimensions_agree_by_two_roads(seed: int, n: int, m: int) -> None:
     x, y = features(seed, n, 12), features(seed + 1, m, 12, 1.3, 0.2)
@@ -70,7 +70,7 @@ def test_a_covariance_without_full_rank_is_not_silently_wrong() -> None:
         assert value == pytest.approx(exact, rel=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_it_is_a_distance(seed: int) -> None:
     x, y = features(seed, 50, 8), features(seed + 1, 70, 8, 1.2)
@@ -82,7 +82,7 @@ def test_it_is_a_distance(seed: int) -> None:
     assert frechet_distance_from_features(x, x + 0.5) == pytest.approx(8 * 0.25, rel=1e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cuts=st.lists(st.integers(0, 90), max_size=6))
 def test_moments_of_batches_are_those_of_numpy_even_far_from_zero(cuts: list[int]) -> None:
     rows = features(3, 90, 5) + 1e6

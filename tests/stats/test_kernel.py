@@ -23,7 +23,7 @@ def double_sum(x: np.ndarray, y: np.ndarray) -> float:
     return float(own_x + own_y - 2 * np.mean([k(a, b) for a in x for b in y]))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_kid_is_the_double_sum_of_the_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def test_gaussian_kernel_is_the_formula() -> None:
     np.testing.assert_allclose(gaussian_kernel(10.0)(x, y), np.exp(-squares / 200), rtol=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_swapping_the_sets_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)

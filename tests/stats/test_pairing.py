@@ -18,7 +18,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_one_image_per_prompt_is_the_paired_t_test(seed: int) -> None:
     a, b = np.random.default_rng(seed).normal(size=(2, 25))

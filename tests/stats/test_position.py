@@ -25,7 +25,7 @@ def numbers(effect: PositionEffect) -> tuple[float, float, float]:
     return effect.intercept.value, effect.intercept.low, effect.intercept.high
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_intercept_is_that_of_a_logit_regression_with_clustered_errors(seed: int) -> None:
     data = study(seed, side=0.2, system=0.3)
@@ -38,7 +38,7 @@ def test_intercept_is_that_of_a_logit_regression_with_clustered_errors(seed: int
     assert numbers(ours) == pytest.approx((fit.params[0], fit.params[0] - half, fit.params[0] + half), rel=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_swapping_the_systems_keeps_it_and_relabelling_the_sides_flips_it(seed: int) -> None:
     data = study(seed, side=0.2, system=0.3)

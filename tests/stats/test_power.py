@@ -29,7 +29,7 @@ def test_the_published_study_had_power_of_a_fifth() -> None:
     assert smallest_detectable_share(68) == pytest.approx(0.67, abs=5e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(share=st.floats(0.05, 0.95), votes=st.integers(0, 40))
 def test_power_is_the_sum_over_every_outcome_that_rejects(share: float, votes: int) -> None:
     rejected = [k for k in range(votes + 1) if votes and stats.binomtest(k, votes).pvalue <= 0.05]
@@ -52,7 +52,7 @@ def test_what_cannot_be_detected_is_said() -> None:
         votes_needed(100, 0.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     prompts=st.integers(8, 20), raters=st.integers(3, 9), per_pair=st.integers(1, 3), images=st.integers(1, 3),
     seed=st.integers(0, 1000),

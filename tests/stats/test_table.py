@@ -45,7 +45,7 @@ def test_every_size_to_120_by_brute_force() -> None:
     assert check_column(AESTHETICS, bound=120).sizes == tuple(n for n in range(1, 121) if fits(n))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(counts=st.lists(st.integers(0, 60), min_size=2, max_size=5), decimals=st.integers(0, 1))
 def test_a_true_table_always_fits_its_own_counts(counts: list[int], decimals: int) -> None:
     n = sum(counts)
@@ -60,7 +60,7 @@ def test_a_true_table_always_fits_its_own_counts(counts: list[int], decimals: in
         assert own.counts == tuple(counts) and own.p == p
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(counts=st.lists(st.integers(0, 40), min_size=2, max_size=4), exact=st.booleans())
 def test_the_ends_of_p_are_those_of_every_way_to_fill_the_column(counts: list[int], exact: bool) -> None:
     n = sum(counts) + (0 if exact else 25)
@@ -76,7 +76,7 @@ def test_the_ends_of_p_are_those_of_every_way_to_fill_the_column(counts: list[in
     assert (fit.p_low, fit.p_high) == pytest.approx((min(p), max(p)), abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(counts=st.lists(st.integers(5, 60), min_size=3, max_size=4), shift=st.sampled_from([5.0, -4.0]))
 def test_a_planted_misprint_is_found_and_its_repair_is_among_the_repairs(counts: list[int], shift: float) -> None:
     n = sum(counts)
