@@ -17,6 +17,7 @@ from starlette.routing import Route
 from app.attempts import Attempts
 from app.database import engine
 from app.headers import SecurityHeaders
+from app.shell import shell
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
 from evalkit.store import db
@@ -62,6 +63,6 @@ def _ask() -> None:
 
 app = st.App(
     Path(__file__).parent / "views" / "rating.py",
-    routes=[Route("/img/{key}/{mac}", image), Route("/health", health)],
+    routes=[Route("/", shell), Route("/img/{key}/{mac}", image), Route("/health", health)],
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -58,8 +58,9 @@ def _text(state: serving.RaterState, words: Mapping[str, Any]) -> None:
 
 def _about(words: Mapping[str, Any]) -> dict[str, Any]:
     """The answers by English option, so that languages can be counted together; what was left open is left out."""
-    told: dict[str, str | int | None] = {name: _choice(words, name) for name in ("profession", "colour", "display")}
+    told: dict[str, str | int | None] = {"profession": _choice(words, "profession")}
     told["years"] = st.number_input(words["about_years"], min_value=0, max_value=80, value=None, key="years")
+    told |= {name: _choice(words, name) for name in ("colour", "display")}
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app.attempts import Attempts
-from app.components.surround import surround
 from app.database import engine
 from app.views import comparing, consenting, plain
 from app.wording import best_language, wording
@@ -27,7 +26,6 @@ def page() -> None:
     """Runs once for each thing that happens in a browser."""
     asked = best_language(st.query_params.get("lang"), st.context.locale)
     st.set_page_config(page_title=wording(asked)["page_title"], layout="wide", initial_sidebar_state="collapsed")
-    surround()
     try:
         token = st.query_params.get("t", "")
         _route(_enter(token, st.context.ip_address or "this machine", datetime.now(UTC)), token)

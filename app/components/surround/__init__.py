@@ -1,4 +1,4 @@
-"""What surrounds the raters' pages: the neutral grey and type of the comparison, and the size of the window."""
+"""What surrounds the raters' pages: a style (put into the document by app/shell.py), and the window's size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ import streamlit as st
 
 FOLDER = Path(__file__).parent
 KEY = "window"
-
-
-def surround() -> None:
-    """Paints the page neutral grey, whatever the theme, and takes Streamlit's own bars away."""
-    st.html(f"<style>{(FOLDER / 'surround.css').read_text(encoding='utf-8')}</style>")
 
 
 def window() -> dict[str, Any]:
