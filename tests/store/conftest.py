@@ -1,1 +1,1 @@
-from tests.voting.databases import database_url, engine, sqlite  # noqa: F401
+from tests.voting.databases import database_url, engine, kind, sqlite  # noqa: F401

@@ -1,8 +1,8 @@
 import pytest
 
 from evalkit.voting import pictures
-from tests.voting.databases import database_url, engine, sqlite  # noqa: F401
-from tests.voting.studies import trial  # noqa: F401
+from tests.voting.databases import database_url, engine, kind, sqlite  # noqa: F401
+from tests.voting.studies import sqlite_trial, trial  # noqa: F401
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -42,36 +43,85 @@ def server() -> str:
     return str(folder)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, require: Callable[[str], None]) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'votes.db'}"
-        return
-    require("postgres")
-    address, name = f"postgresql+psycopg://postgres@/{{}}?host={server()}", f"t{uuid4().hex}"
-    owner = create_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
+def postgres_address(name: str) -> str:
+    return f"postgresql+psycopg://postgres@/{name}?host={server()}"
+
+
+def postgres_command(command: str) -> None:
+    owner = create_engine(postgres_address("postgres"), isolation_level="AUTOCOMMIT")
     with owner.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield address.format(name)
-    with owner.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(text(command))
     owner.dispose()
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """An engine on it, with the tables of the study."""
-    opened = db.open_engine(database_url)
+@cache
+def migrated_postgres() -> str:
+    """The name of a database with the tables of the study, to be copied."""
+    postgres_command("CREATE DATABASE migrated")
+    opened = db.open_engine(postgres_address("migrated"))
     db.upgrade(opened)
-    yield opened
     opened.dispose()
+    return "migrated"
+
+
+@cache
+def migrated_sqlite() -> bytes:
+    """The content of a SQLite file with the tables of the study."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "votes.db"
+        opened = db.open_engine(f"sqlite:///{path}")
+        db.upgrade(opened)
+        opened.dispose()
+        return path.read_bytes()
+
+
+@contextmanager
+def postgres(template: str) -> Iterator[str]:
+    name = f"t{uuid4().hex}"
+    postgres_command(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres_address(name)
+    postgres_command(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest, require: Callable[[str], None]) -> str:
+    """Each kind of database that is supported."""
+    if request.param == "postgresql":
+        require("postgres")
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(kind: str, tmp_path: Path) -> Iterator[str]:
+    """An empty database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'votes.db'}"
+        return
+    with postgres("template1") as url:
+        yield url
+
+
+@pytest.fixture
+def engine(kind: str, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on a database with the tables of the study."""
+    if kind == "sqlite":
+        yield from sqlite_engine(tmp_path)
+        return
+    with postgres(migrated_postgres()) as url:
+        opened = db.open_engine(url)
+        yield opened
+        opened.dispose()
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Engine]:
     """SQLite alone, for what does not depend on the database."""
-    opened = db.open_engine(f"sqlite:///{tmp_path / 'votes.db'}")
-    db.upgrade(opened)
+    yield from sqlite_engine(tmp_path)
+
+
+def sqlite_engine(folder: Path) -> Iterator[Engine]:
+    path = folder / "votes.db"
+    path.write_bytes(migrated_sqlite())
+    opened = db.open_engine(f"sqlite:///{path}")
     yield opened
     opened.dispose()

@@ -121,3 +121,9 @@ def freeze(engine: Engine, resolved: ResolvedStudy, settings: Settings) -> Trial
 def trial(engine: Engine, checkout: Path, settings: Settings) -> Trial:
     """Two systems, four prompts, two images each, four raters."""
     return freeze(engine, write_study(checkout), settings)
+
+
+@pytest.fixture
+def sqlite_trial(sqlite: Engine, checkout: Path, settings: Settings) -> Trial:
+    """As `trial`, on SQLite alone: for what does not depend on the database."""
+    return freeze(sqlite, write_study(checkout), settings)

@@ -53,19 +53,19 @@ def test_a_rater_goes_from_the_link_to_the_completion_code(trial):
     assert state.estimated_minutes == 0
 
 
-def test_what_is_shown_names_no_arm_and_no_system(trial):
-    shown = trial.show(trial.arrive()[0])
+def test_what_is_shown_names_no_arm_and_no_system(sqlite_trial):
+    shown = sqlite_trial.show(sqlite_trial.arrive()[0])
     told = repr(shown)
-    for secret in (*trial.link.systems, *trial.link.systems.values(), *trial.link.images.values()):
+    for secret in (*sqlite_trial.link.systems, *sqlite_trial.link.systems.values(), *sqlite_trial.link.images.values()):
         assert secret not in told
     assert {question.name for question in shown.questions} == {"aesthetics", "alignment"}
     assert shown.questions[0].answers == ("Left", "On par", "Right", "Neither")
 
 
 @pytest.mark.parametrize("lang", ["es", "es-MX", "zz"])
-def test_the_questions_come_in_the_raters_language_else_in_english(trial, lang):
-    rater = trial.arrive()[0]
-    with db.session(trial.engine) as session:
+def test_the_questions_come_in_the_raters_language_else_in_english(sqlite_trial, lang):
+    rater = sqlite_trial.arrive()[0]
+    with db.session(sqlite_trial.engine) as session:
         question = serving.next_comparison(session, rater, NOW, lang).questions[0]
     assert question.text.startswith("¿" if lang.startswith("es") else "Which")
 
@@ -155,10 +155,10 @@ def test_someone_elses_comparison_and_one_not_shown_yet_are_refused(trial):
 
 
 @pytest.mark.parametrize(("question", "choice"), [("beauty", "left"), ("aesthetics", "a"), ("aesthetics", "")])
-def test_unknown_questions_and_choices_are_refused(trial, question, choice):
-    rater = trial.arrive()[0]
+def test_unknown_questions_and_choices_are_refused(sqlite_trial, question, choice):
+    rater = sqlite_trial.arrive()[0]
     with pytest.raises(VotingError, match="not one of those offered"):
-        cast(trial, rater, trial.show(rater).assignment_id, question, choice)
+        cast(sqlite_trial, rater, sqlite_trial.show(rater).assignment_id, question, choice)
 
 
 def test_nothing_is_taken_after_closing(trial):
@@ -218,26 +218,29 @@ def test_what_an_absent_rater_left_returns_to_the_pool_and_what_was_answered_sta
         assert session.scalar(select(func.count(VoteRow.id))) == 2 + 1 + 12
 
 
-def test_time_left_follows_the_raters_own_pace_and_a_pause_does_not_count_whole(trial):
-    with db.session(trial.engine) as session:
-        invite = invites.invite(session, trial.study_id, count=1, valid_days=1, now=NOW)[0]
+def test_time_left_follows_the_raters_own_pace_and_a_pause_does_not_count_whole(sqlite_trial):
+    with db.session(sqlite_trial.engine) as session:
+        invite = invites.invite(session, sqlite_trial.study_id, count=1, valid_days=1, now=NOW)[0]
         serving.consent(session, invite.rater_id, "1", NOW)
     clock = NOW
     for seconds in (30, 3600, 30, 3600, 3600):
-        shown = trial.show(invite.rater_id, clock)
+        shown = sqlite_trial.show(invite.rater_id, clock)
         clock += timedelta(seconds=seconds)
-        with db.session(trial.engine) as session:
+        with db.session(sqlite_trial.engine) as session:
             for question in shown.questions:
                 serving.cast(session, invite.rater_id, shown.assignment_id, question.name, "tie", 5, clock, "test")
             serving.finish(session, invite.rater_id, shown.assignment_id, clock)
-    with db.session(trial.engine, reading=True) as session:
+    with db.session(sqlite_trial.engine, reading=True) as session:
         assert serving.enter(session, invite.token, clock).estimated_minutes == 3 * serving.PACE_CAP / 60
 
 
-def test_response_times_are_kept_within_a_day(trial):
-    rater = trial.arrive()[0]
-    shown = trial.show(rater)
-    with db.session(trial.engine) as session:
+def test_response_times_are_kept_within_a_day(sqlite_trial):
+    rater = sqlite_trial.arrive()[0]
+    shown = sqlite_trial.show(rater)
+    with db.session(sqlite_trial.engine) as session:
         serving.cast(session, rater, shown.assignment_id, "aesthetics", "left", -5, NOW, "test")
         serving.cast(session, rater, shown.assignment_id, "alignment", "left", 10**12, NOW, "test")
-    assert {vote.question: vote.response_ms for vote in votes(trial)} == {"aesthetics": 0, "alignment": serving.DAY_MS}
+    assert {vote.question: vote.response_ms for vote in votes(sqlite_trial)} == {
+        "aesthetics": 0,
+        "alignment": serving.DAY_MS,
+    }
