@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evalkit import terminal
+from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
 from evalkit.errors import EvalkitError
 from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
@@ -23,6 +24,7 @@ app = typer.Typer(
     epilog="Start: evalkit demo · A real study: check, fetch, generate, score, vote open, vote close, report.",
 )
 app.add_typer(vote_app, name="vote")
+app.add_typer(table_app, name="table")
 
 
 def main() -> None:

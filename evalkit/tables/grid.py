@@ -36,4 +36,6 @@ def grid(rows: Iterable[Sequence[str]], head: int | None = None) -> Grid | None:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text[: 4 * MAX_CELL].split())[:MAX_CELL]
+    """One line, nothing that a terminal would obey or the eye cannot see."""
+    line = " ".join(text[: 4 * MAX_CELL].split())
+    return "".join(letter for letter in line if letter.isprintable())[:MAX_CELL].strip()
