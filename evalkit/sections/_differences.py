@@ -23,8 +23,8 @@ def difference_block(scores: Scores, title: str, facts: Facts) -> list[Block]:
         Figure(
             name="metric-differences",
             title=title,
-            subtitle=f"Difference of the systems on the same prompts, {facts.confidence} interval. Thin line: no "
-            "difference. Each metric has its own scale; an arrow points to better.",
+            subtitle=f"{_what(facts)} on the same prompts, {facts.confidence} interval. Thin line: no difference. "
+            "Each metric has its own scale; an arrow points to better.",
             panels=tuple(
                 _panel(metric, [c for c in drawn if (c.metric, c.signature) == (metric, signature)], scores, facts)
                 for metric, signature in kinds
@@ -36,8 +36,22 @@ def difference_block(scores: Scores, title: str, facts: Facts) -> list[Block]:
     ]
 
 
+def _what(facts: Facts) -> str:
+    if len(facts.pairs) > 1:
+        return "Difference of the systems"
+    first, second = facts.pairs[0]
+    return f"{facts.label(first)} minus {facts.label(second)}"
+
+
 def _panel(metric: str, found: list[Comparison], scores: Scores, facts: Facts) -> Panel:
-    marks = [Mark(_names(c, facts), _format.measure(c.estimate, signed=True), c.estimate) for c in found]
+    marks = [
+        Mark(
+            _names(c, facts) if len(facts.pairs) > 1 else "difference",
+            _format.measure(c.estimate, signed=True),
+            c.estimate,
+        )
+        for c in found
+    ]
     low, high = span([c.estimate for c in found])
     return intervals(scores.headed(metric), marks, Scale(low, high, scores.unit(metric), "+~g"))
 

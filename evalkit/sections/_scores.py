@@ -58,6 +58,9 @@ class Scores:
         """The metric with an arrow towards better."""
         return metric + ARROWS.get(str(self.infos.get(metric, {}).get("direction", "")).split(" ")[0], "")
 
+    def lower_is_better(self, metric: str) -> bool:
+        return str(self.infos.get(metric, {}).get("direction", "")).startswith("lower")
+
     def unit(self, metric: str) -> str:
         return str(self.infos.get(metric, {}).get("unit") or metric)
 
@@ -80,6 +83,16 @@ def read_scores(run: Run) -> Scores | None:
         for item in record["comparisons"]
     ]
     return Scores(record["metrics"], [_value(item) for item in record["values"]], comparisons)
+
+
+def image_scores(run: Run, scores: Scores) -> dict[str, dict[str, float]]:
+    """metric -> image key -> score, for the metrics of level "image"; images without a score are left out."""
+    found = {}
+    for metric in scores.infos:
+        if scores.infos[metric].get("level") == "image" and run.has(f"scores/{metric}.parquet"):
+            table = run.read_table(f"scores/{metric}.parquet", "scores_image").dropna(subset=["value"])
+            found[metric] = dict(zip(table["image_key"], table["value"], strict=True))
+    return found
 
 
 def _value(item: Mapping[str, Any]) -> Value:

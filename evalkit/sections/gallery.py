@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Gallery, GalleryItem, Picture, Section
+from evalkit.sections._scores import image_scores, read_scores
 from evalkit.sections._study import Facts, read_facts
 from evalkit.sections._votes import Ballots, read_votes
 from evalkit.spec.study import NEITHER, TIE
@@ -51,7 +52,8 @@ def section(run: Run) -> Section | None:
             f"The run lists {_format.plural(len(images), 'image')}, and no thumbnails.",
         )
     chosen, groups = _choose(scenes, facts)
-    scores = _scores(run, set(images["key"]))
+    known = read_scores(run)
+    scores = image_scores(run, known) if known else {}
     items = tuple(_item(scene, groups[place], facts, scores) for place, scene in enumerate(chosen))
     named = tuple(dict.fromkeys(group for item in items for group in item.groups))
     return Section(
@@ -111,17 +113,6 @@ def _choose(scenes: list[Scene], facts: Facts) -> tuple[list[Scene], list[tuple[
     rest = [place for place in range(len(scenes)) if place not in {*agreed, *contested}][: SHOWN - 2 * third]
     marks: list[tuple[str, ...]] = [(AGREED,)] * third + [(CONTESTED,)] * third + [()] * len(rest)
     return [scenes[place] for place in (*agreed, *contested, *rest)], marks
-
-
-def _scores(run: Run, keys: set[str]) -> dict[str, dict[str, float]]:
-    """metric -> image key -> score, for metrics at the level of images."""
-    found = {}
-    for path in sorted(run.path("scores").glob("*.parquet")):
-        info = run.read_json("metrics.json")["metrics"].get(path.stem, {}) if run.has("metrics.json") else {}
-        if info.get("level") == "image":
-            table = run.read_table(f"scores/{path.name}", "scores_image").dropna(subset=["value"])
-            found[path.stem] = dict(zip(table["image_key"], table["value"], strict=True))
-    return found
 
 
 def _item(scene: Scene, groups: tuple[str, ...], facts: Facts, scores: dict[str, dict[str, float]]) -> GalleryItem:

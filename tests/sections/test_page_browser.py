@@ -77,7 +77,10 @@ def test_the_gallery_filters_without_a_script(opened: Callable[..., Any]) -> Non
 
 LUMINANCE = """element => {
   const channel = value => { value /= 255; return value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4 };
-  const light = text => { const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(channel); return .2126*r + .7152*g + .0722*b };
+  const light = text => {
+    const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(channel);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
   const ink = light(getComputedStyle(element).color), paper = light(getComputedStyle(document.body).backgroundColor);
   return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
 }"""

@@ -107,6 +107,22 @@ def test_holm_covers_every_question_and_pair(sections: dict[str, Any]) -> None:
     assert sorted(row[6] for row in figure["table"]["rows"]) == sorted(map(p_value, expected))
 
 
+def test_a_metrics_agreement_with_people_beside_that_of_the_raters(run: Run, sections: dict[str, Any]) -> None:
+    votes = counted(run, "aesthetics")
+    votes = votes[votes["choice"].isin(["a", "b"])]
+    scores = run.read_table("scores/clip_score.parquet", "scores_image").set_index("image_key")["value"]
+    right = [(scores[vote.image_a] > scores[vote.image_b]) == (vote.choice == "a") for vote in votes.itertuples()]
+    with_others = []
+    for vote in votes.itertuples():
+        others = votes[(votes["image_a"] == vote.image_a) & (votes["rater"] != vote.rater)]["choice"].value_counts()
+        if others.get("a", 0) != others.get("b", 0):
+            with_others.append((others.get("a", 0) > others.get("b", 0)) == (vote.choice == "a"))
+    numbers = sections["metrics"]["numbers"]
+    for name, hits in (("clip_score", right), ("raters", with_others)):
+        found = numbers[f"aesthetics/agreement with {name}"]
+        assert found["value"] == pytest.approx(np.mean(hits)) and found["n"] == len(hits)
+
+
 SWAP = {"system_a": "system_b", "system_b": "system_a", "image_a": "image_b", "image_b": "image_a"}
 
 
