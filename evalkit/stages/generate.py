@@ -17,6 +17,7 @@ from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import Part, PlannedImage, plan_images, select_prompts
 from evalkit.spec.resolve import ResolvedStudy
+from evalkit.store import drawing
 from evalkit.store.image_table import list_images
 from evalkit.store.images import DrawnImage, keep_image, read_facts
 from evalkit.store.manifest import add_stage, begin, versions
@@ -47,17 +48,19 @@ def generate(
     Raises:
         UnavailableError: a revision is not pinned, or a checkpoint not fetched.
         ModelError: a checkpoint is damaged, or the device's memory too small.
-        RunError: another process works on this run, or pictures of a system are not imported.
+        RunError: another process works on this run, it was begun on a device of another number format, or pictures of
+            a system are not imported.
     """
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
-    work = survey(resolved, settings, part, batch_size or _batch_size_of(run))
+    how = _how(run, resolved, settings, batch_size)
+    work = survey(resolved, settings, part, how)
     if dry_run:
         return _would(work, resolved)
     _refuse_unready(work, resolved, settings)
     with run.lock():
         begin(run, resolved)
         if work.images:
-            run.write_json("generate.json", {"batch_size": work.batch_size})
+            drawing.write(run, how)
         try:
             differing = _draw(work, resolved, settings, progress)
         finally:
@@ -67,18 +70,20 @@ def generate(
     return _done(run, work, resolved, facts, differing)
 
 
-def survey(resolved: ResolvedStudy, settings: Settings, part: Part, batch_size: int) -> Work:
+def _how(run: Run, resolved: ResolvedStudy, settings: Settings, batch_size: int | None) -> drawing.Drawing:
+    """Batch size and device: the run's own, where it has begun."""
+    device, before = models.device_for(resolved.cards.values(), settings), drawing.read(run)
+    drawing.check_device(run, device)
+    return drawing.Drawing(batch_size or (before.batch_size if before else DEFAULT_BATCH_SIZE), device)
+
+
+def survey(resolved: ResolvedStudy, settings: Settings, part: Part, how: drawing.Drawing) -> Work:
     """What the study asks for, and which batches of it are not there."""
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    device = models.device_for(resolved.cards.values(), settings)
-    whole = plan_images(chosen, resolved, device=device)
-    wanted = plan_images(chosen, resolved, part, device=device)
+    whole = plan_images(chosen, resolved, device=how.device)
+    wanted = plan_images(chosen, resolved, part, device=how.device)
     missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
-    return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], batch_size)
-
-
-def _batch_size_of(run: Run) -> int:
-    return int(run.read_json("generate.json")["batch_size"]) if run.has("generate.json") else DEFAULT_BATCH_SIZE
+    return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], how.batch_size)
 
 
 def _refuse_unready(work: Work, resolved: ResolvedStudy, settings: Settings) -> None:

@@ -22,6 +22,7 @@ from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts
 from evalkit.spec.resolve import ResolvedStudy
+from evalkit.store import drawing
 from evalkit.store.image_table import list_images
 from evalkit.store.images import DrawnImage, keep_image
 from evalkit.store.manifest import add_stage, begin
@@ -53,7 +54,9 @@ def import_images(
     _check(resolved, system, folder)
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    whole = plan_images(chosen, resolved, device=device_for(resolved.cards.values(), settings))
+    begun = drawing.read(run)
+    device = begun.device if begun else device_for(resolved.cards.values(), settings)
+    whole = plan_images(chosen, resolved, device=device)
     planned = [image for image in whole if image.system == system]
     matching = by_table(table, folder, planned) if table else by_name(folder, planned)
     if not matching.matched:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import prompts, registry
 from evalkit.errors import SpecError
-from evalkit.metrics._metric import Metric, Workplace, title
+from evalkit.metrics._metric import Inference, Metric, Workplace, title
 from evalkit.metrics._reference import Reference, find_reference
 from evalkit.metrics._set_sheet import set_sheet
 from evalkit.metrics._sheet import Scope, Sheet, image_sheet, signature
@@ -23,6 +23,7 @@ from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import MetricChoice
 from evalkit.stats.multiplicity import holm
+from evalkit.store import drawing
 from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
 from evalkit.store.run_images import content_digest, gather, health
@@ -58,7 +59,7 @@ def score(
     chosen = choices(resolved, metrics)
     reference = find_reference(resolved.study.reference, resolved.root)
     identities = {choice.name: _identity(choice, settings) for choice in chosen}
-    planned = _plan(resolved, settings)
+    planned = _plan(resolved, settings, run)
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock():
         _forget_other_images(run, images)
@@ -89,8 +90,9 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
 
-def _plan(resolved: ResolvedStudy, settings: Settings) -> list[PlannedImage]:
-    return plan_images(select_prompts(prompts.load(resolved.prompt_set, settings), resolved), resolved)
+def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
+    chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
+    return plan_images(chosen, resolved, device=drawing.device_of(run))
 
 
 def _identity(choice: MetricChoice, settings: Settings) -> str:
@@ -104,7 +106,9 @@ def _metric(name: str) -> Metric:
 
 def _scope(resolved: ResolvedStudy) -> Scope:
     study = resolved.study
-    return Scope(tuple(system.name for system in study.systems), study.images, study.seed)
+    return Scope(
+        tuple(system.name for system in study.systems), study.images, Inference(study.seed, study.analysis.confidence)
+    )
 
 
 def _record(run: Run) -> dict[str, Any]:

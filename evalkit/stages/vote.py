@@ -18,7 +18,7 @@ from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
-from evalkit.store import db
+from evalkit.store import db, drawing
 from evalkit.store.files import write_text
 from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
@@ -42,7 +42,7 @@ def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progres
         if study is not None and study.closed_at is None:
             said = f"open already, since {study.opened_at:%Y-%m-%d %H:%M} UTC; nothing was changed"
             return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}")
-        opened = opening.open_study(engine, resolved, _shown(resolved, settings), run, settings, _now(), progress)
+        opened = opening.open_study(engine, resolved, _shown(resolved, settings, run), run, settings, _now(), progress)
         facts = _facts(opened)
         add_stage(run, "vote open", seconds=time.perf_counter() - started, **facts)
         found = _record(engine, resolved, run, settings)
@@ -172,11 +172,12 @@ def simulate_panel(
     return Outcome(said, next=f"evalkit vote close {_name(resolved)}", facts=facts)
 
 
-def _shown(resolved: ResolvedStudy, settings: Settings) -> list[PlannedImage]:
+def _shown(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
     """The images that raters shall see."""
     design = opening.require_design(resolved)
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    return opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), design)
+    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
+    return opening.shown_images(planned, voting_keys(chosen, resolved), design)
 
 
 def _record(engine: Engine, resolved: ResolvedStudy, run: Run, settings: Settings) -> tuple[str, ...]:

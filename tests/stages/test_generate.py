@@ -10,9 +10,11 @@ import yaml
 from PIL import Image
 
 from evalkit.errors import EvalkitError, ModelError, RunError, UnavailableError
-from evalkit.spec.plan import Part
+from evalkit.spec.catalog import Prompt
+from evalkit.spec.plan import Part, plan_images
 from evalkit.spec.resolve import resolve
 from evalkit.stages.generate import generate
+from evalkit.store import drawing
 from evalkit.store.images import DrawnImage, image_path, read_pixels, write_image
 from evalkit.store.run import Run
 from tests.stages.drawing import TEXTS, procedural, stored, write_study
@@ -176,6 +178,25 @@ def test_a_lock_dies_with_its_process(checkout, settings):
     code += f"with Run(pathlib.Path({str(folder)!r})).lock(): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert generate(resolved, settings).facts["listed"] == 14
+
+
+def test_a_run_begun_on_another_kind_of_device_is_not_mixed(checkout, settings):
+    """A GPU draws in half precision, a CPU does not: the same run cannot hold both. What reads it follows the run."""
+    (checkout / "sd").mkdir()
+    (checkout / "sd/config.json").write_text("{}")
+    write_study(checkout, cards={"few": {"loader": "procedural"}, "net": {"source": "sd"}})
+    resolved = resolve("trial", checkout)
+    run, settings = Run(settings.runs_dir / resolved.run_name), settings.model_copy(update={"device": "cpu"})
+    generate(resolved, settings, part=Part(systems=("few",)))
+    assert drawing.device_of(run) == "cpu"
+    drawing.write(run, drawing.Drawing(4, "cuda"))
+    with pytest.raises(RunError, match=r"drawn on cuda, here it would be cpu.*EVALKIT_DEVICE=cuda"):
+        generate(resolved, settings)
+    prompts = [Prompt(key="w-1", text="a")]
+    plans = [plan_images(prompts, resolved, device=device) for device in ("cpu", "cuda", "mps")]
+    keys = [[image.key for image in plan] for plan in plans]
+    assert keys[1] == keys[2]
+    assert [a == b for a, b in zip(keys[0], keys[1], strict=True)] == [True, False]  # shapes have no number format
 
 
 def test_a_name_that_is_no_key_cannot_lead_anywhere(settings):
