@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.metrics._metric import Difference, FeatureSet, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, SetValue
 from evalkit.metrics._test import p_value
 from evalkit.stats.frechet_interval import frechet_difference, frechet_jackknife, prompt_groups
 
@@ -19,10 +19,10 @@ GROUPS = 20
 Groups = npt.NDArray[np.intp]
 
 
-def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Frechet distance of `x` to `reference`."""
-    (groups,), reference_groups = _groups([x], reference, seed)
-    found = frechet_jackknife(x.rows, reference.rows, groups, reference_groups)
+    (groups,), reference_groups = _groups([x], reference, inference.seed)
+    found = frechet_jackknife(x.rows, reference.rows, groups, reference_groups, confidence=inference.confidence)
     if found.corrected.value is None:
         note = f"no valid interval: {found.corrected.note}; the value is biased upwards, the more the fewer images"
         return SetValue(replace(found.plain, note=note), f"plain|n={len(x.rows)}")
@@ -30,11 +30,13 @@ def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue
     return SetValue(replace(found.corrected, note=note), f"jackknife|n={len(x.rows)}")
 
 
-def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Frechet distance of `x` minus that of `y`, the same prompts deleted from both."""
-    (groups, groups_y), reference_groups = _groups([x, y], reference, seed)
-    found = frechet_difference(x.rows, y.rows, reference.rows, groups, reference_groups, y_groups=groups_y)
-    return Difference(found, p_value(found, np.union1d(groups, reference_groups).size - 1))
+    (groups, groups_y), reference_groups = _groups([x, y], reference, inference.seed)
+    found = frechet_difference(
+        *(x.rows, y.rows, reference.rows, groups, reference_groups), y_groups=groups_y, confidence=inference.confidence
+    )
+    return Difference(found, p_value(found, np.union1d(groups, reference_groups).size - 1, inference.confidence))
 
 
 def _groups(sets: list[FeatureSet], reference: FeatureSet, seed: int) -> tuple[list[Groups], Groups]:

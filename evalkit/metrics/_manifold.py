@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evalkit.metrics._metric import Difference, FeatureSet, Floats, SetValue
+from evalkit.metrics._metric import Difference, FeatureSet, Floats, Inference, SetValue
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.manifold import NEIGHBOURS, neighbourhoods
@@ -20,26 +20,29 @@ OWN_IMAGES = {"precision": (0.0, 1.0), "density": None}
 """Those that are means over the study's own images, and the range of each value."""
 
 
-def estimate(name: str, x: FeatureSet, reference: FeatureSet) -> SetValue:
+def estimate(name: str, x: FeatureSet, reference: FeatureSet, inference: Inference) -> SetValue:
     """`name` (precision, recall, density or coverage) with k = 5; n and k are in the signature, since both count."""
     variant, method = f"k={NEIGHBOURS}|strict|n={len(x.rows)}", f"{name}, k = {NEIGHBOURS}"
     values = _values(name, x, reference)
     if values is None:
         return SetValue(Estimate(None, None, None, len(x.rows), method, note=_too_few(x, reference)), variant)
     if name in OWN_IMAGES:
-        mean = clustered_mean(values, x.prompts, None, bounds=OWN_IMAGES[name]).estimate
+        mean = clustered_mean(
+            values, x.prompts, None, confidence=inference.confidence, bounds=OWN_IMAGES[name]
+        ).estimate
         return SetValue(replace(mean, method=f"{method}, clustered t by prompt, this reference set"), variant)
     note = "no valid interval: a share of the reference set, which depends on the number of images"
     return SetValue(Estimate(float(values.mean()), None, None, len(x.rows), method, note=note), variant)
 
 
-def difference(name: str, x: FeatureSet, y: FeatureSet, reference: FeatureSet, seed: int) -> Difference:
+def difference(name: str, x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference) -> Difference:
     """`name` of `x` minus that of `y`, paired by prompt where it is a mean over images."""
     a, b = _values(name, x, reference), _values(name, y, reference)
     if name not in OWN_IMAGES or a is None or b is None:
         note = "no valid interval" if a is not None and b is not None else _too_few(x, reference)
         return Difference(Estimate(None, None, None, len(x.rows), f"{name}, difference", note=note), None)
-    found = paired_difference(a, b, x.prompts, y.prompts, rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(inference.seed)
+    found = paired_difference(a, b, x.prompts, y.prompts, rng=rng, confidence=inference.confidence)
     return Difference(found.estimate, found.test.p)
 
 

@@ -68,6 +68,17 @@ class FeatureSet:
 
 
 @dataclass(frozen=True)
+class Inference:
+    """How intervals are made: their confidence, and the seed of what is drawn (groups of prompts)."""
+
+    seed: int = 0
+    confidence: float = 0.95
+
+
+DEFAULTS = Inference()
+
+
+@dataclass(frozen=True)
 class SetValue:
     """A number about a set; `variant` is what its signature says about how it was computed."""
 

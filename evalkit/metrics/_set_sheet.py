@@ -78,7 +78,7 @@ def _values(
             if note or base is None:
                 yield system, part, SetValue(Estimate(None, None, None, len(rows.rows), METHOD, note=note), "none")
             else:
-                yield system, part, metric.estimate(rows, base, seed=scope.seed)
+                yield system, part, metric.estimate(rows, base, scope.inference)
 
 
 def _differences(
@@ -91,7 +91,7 @@ def _differences(
             nothing = Estimate(None, None, None, len(a.rows), f"{METHOD}, difference", note=note)
             yield system_a, system_b, Difference(nothing, None)
         else:
-            yield system_a, system_b, metric.difference(a, b, base, seed=scope.seed)
+            yield system_a, system_b, metric.difference(a, b, base, scope.inference)
 
 
 def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:

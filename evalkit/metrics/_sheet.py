@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalkit import __version__
-from evalkit.metrics._metric import ImageScores, Metric, Picture, Workplace
+from evalkit.metrics._metric import ImageScores, Inference, Metric, Picture, Workplace
 from evalkit.metrics._slices import OVERALL, Slice, slices
 from evalkit.stats.cluster_variance import FEWEST_PROMPTS
 from evalkit.stats.clustered import clustered_mean
@@ -43,7 +43,7 @@ class Scope:
 
     systems: tuple[str, ...]
     images_per_prompt: int
-    seed: int
+    inference: Inference
 
 
 def signature(name: str, metric: Metric, *parts: str) -> str:
@@ -120,10 +120,11 @@ def _means(
 ) -> Iterator[tuple[str, Slice, Estimate]]:
     for system in scope.systems:
         for part in slices(scored[scored["system"] == system], by_content=True):
-            yield system, part, with_note(_mean(part, bounds), health_note(part.images))
+            estimate = _mean(part, bounds, scope.inference.confidence)
+            yield system, part, with_note(estimate, health_note(part.images))
 
 
-def _mean(part: Slice, bounds: tuple[float | None, float | None]) -> Estimate:
+def _mean(part: Slice, bounds: tuple[float | None, float | None], confidence: float) -> Estimate:
     known = part.images[part.images["value"].notna()]
     prompts = known["prompt_key"].nunique()
     if part.name != OVERALL and prompts < FEWEST_PROMPTS:
@@ -131,7 +132,9 @@ def _mean(part: Slice, bounds: tuple[float | None, float | None]) -> Estimate:
         return Estimate(None, None, None, len(known), MEAN, prompts, note=note)
     low, high = bounds
     limits = (float(low), float(high)) if low is not None and high is not None else None
-    mean = clustered_mean(known["value"].to_numpy(), known["prompt_key"].to_numpy(), None, bounds=limits)
+    mean = clustered_mean(
+        known["value"].to_numpy(), known["prompt_key"].to_numpy(), None, confidence=confidence, bounds=limits
+    )
     return replace(mean.estimate, method=MEAN)
 
 
@@ -141,6 +144,7 @@ def _paired(scored: pd.DataFrame, scope: Scope) -> Iterator[tuple[str, str, Esti
         a, b = (known[known["system"] == system] for system in (system_a, system_b))
         found = paired_difference(
             *(a["value"].to_numpy(), b["value"].to_numpy(), a["prompt_key"].to_numpy(), b["prompt_key"].to_numpy()),
-            rng=np.random.default_rng(scope.seed),
+            rng=np.random.default_rng(scope.inference.seed),
+            confidence=scope.inference.confidence,
         )
         yield system_a, system_b, found.estimate, found.test.p

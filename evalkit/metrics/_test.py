@@ -7,7 +7,7 @@ from scipy import stats
 from evalkit.stats.estimate import Estimate
 
 
-def p_value(estimate: Estimate, degrees_of_freedom: int, confidence: float = 0.95) -> float | None:
+def p_value(estimate: Estimate, degrees_of_freedom: int, confidence: float) -> float | None:
     """Two-sided p of the hypothesis that the value is zero, from its t interval; None where there is no interval."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.metrics import _kernel
-from evalkit.metrics._metric import Difference, FeatureSet, Floats, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Floats, Inference, MetricInfo, SetValue
 from evalkit.stats.kernel import gaussian_kernel
 
 SIGMA, SCALE = 10.0, 1000.0
@@ -27,10 +27,10 @@ info = MetricInfo(
 )
 
 
-def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Gaussian kernel, sigma 10, on unit CLIP embeddings, times 1000; the note measures the public code's bias."""
     one, base = _unit(x), _unit(reference)
-    found = _kernel.estimate(one, base, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
+    found = _kernel.estimate(one, base, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
     bias = sum(_bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
     note = "; ".join(
         filter(None, [found.estimate.note, f"the V-statistic of the public code reads about {bias:.3g} more"])
@@ -38,10 +38,10 @@ def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue
     return replace(found, estimate=replace(found.estimate, note=note))
 
 
-def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Distance of `x` minus that of `y`, the same prompts deleted from both."""
     sets = (_unit(x), _unit(y), _unit(reference))
-    return _kernel.difference(*sets, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
+    return _kernel.difference(*sets, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
 
 
 def _unit(one: FeatureSet) -> FeatureSet:

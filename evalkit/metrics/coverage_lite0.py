@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.metrics import _manifold
-from evalkit.metrics._metric import Difference, FeatureSet, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 
 info = MetricInfo(
     level="set",
@@ -17,11 +17,11 @@ info = MetricInfo(
 )
 
 
-def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
-    """Coverage of `x` against `reference`; nothing is drawn, so `seed` changes nothing."""
-    return _manifold.estimate("coverage", x, reference)
+def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
+    """Coverage of `x` against `reference`; nothing is drawn."""
+    return _manifold.estimate("coverage", x, reference, inference)
 
 
-def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Coverage of `x` minus that of `y`."""
-    return _manifold.difference("coverage", x, y, reference, seed)
+    return _manifold.difference("coverage", x, y, reference, inference)

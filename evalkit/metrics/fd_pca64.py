@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from evalkit.metrics import _frechet
-from evalkit.metrics._metric import Difference, FeatureSet, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 from evalkit.stats.frechet_interval import project_to_reference_axes
 
 info = MetricInfo(
@@ -23,16 +25,20 @@ info = MetricInfo(
 )
 
 
-def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
+def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Frechet distance of `x` to `reference` on the axes of `reference`."""
-    return _frechet.estimate(_projected(x, reference), _projected(reference, reference), seed=seed)
+    (one,), base = _projected([x], reference)
+    return _frechet.estimate(one, base, inference)
 
 
-def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Distance of `x` minus that of `y`, the same prompts deleted from both."""
-    projected = (_projected(x, reference), _projected(y, reference), _projected(reference, reference))
-    return _frechet.difference(*projected, seed=seed)
+    (one, two), base = _projected([x, y], reference)
+    return _frechet.difference(one, two, base, inference)
 
 
-def _projected(one: FeatureSet, reference: FeatureSet) -> FeatureSet:
-    return replace(one, rows=project_to_reference_axes(one.rows, reference.rows)[0])
+def _projected(sets: list[FeatureSet], reference: FeatureSet) -> tuple[list[FeatureSet], FeatureSet]:
+    """All sets on the reference's axes, which are found once."""
+    rows, base = project_to_reference_axes(np.concatenate([one.rows for one in sets]), reference.rows)
+    parts = np.split(rows, np.cumsum([len(one.rows) for one in sets])[:-1])
+    return [replace(one, rows=part) for one, part in zip(sets, parts, strict=True)], replace(reference, rows=base)

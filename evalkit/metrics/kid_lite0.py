@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.metrics import _kernel
-from evalkit.metrics._metric import Difference, FeatureSet, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 from evalkit.stats.kernel import polynomial_kernel
 
 info = MetricInfo(
@@ -18,11 +18,11 @@ info = MetricInfo(
 )
 
 
-def estimate(x: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> SetValue:
-    """Kernel (x.y/d + 1)^3, all images, the full U-statistic: nothing is drawn, so `seed` changes nothing."""
-    return _kernel.estimate(x, reference, polynomial_kernel, name="KID-lite0")
+def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
+    """Kernel (x.y/d + 1)^3, all images, the full U-statistic: nothing is drawn."""
+    return _kernel.estimate(x, reference, inference, polynomial_kernel, name="KID-lite0")
 
 
-def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, *, seed: int = 0) -> Difference:
+def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Distance of `x` minus that of `y`, the same prompts deleted from both."""
-    return _kernel.difference(x, y, reference, polynomial_kernel, name="KID-lite0")
+    return _kernel.difference(x, y, reference, inference, polynomial_kernel, name="KID-lite0")

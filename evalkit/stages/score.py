@@ -85,8 +85,11 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
     if not names and not planned:
         hint = "add `metrics: [clip_score]`, or name some with --metrics"
         raise SpecError("the study names no metrics", where=str(resolved.path), hint=hint)
-    for name in names:
-        registry.get("metrics", name)
+    for name in (*planned, *names):
+        _metric(name)
+    if wrong := [name for name, choice in planned.items() if choice.model and _metric(name).info.extractor != "clip"]:
+        hint = "leave `model` out: only metrics on CLIP take one"
+        raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
 

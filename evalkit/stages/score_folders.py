@@ -56,7 +56,7 @@ def _measured(name: str, folder: Path, reference: Reference, workplace: Workplac
     if min(len(rows.rows), len(base.rows)) < 2:
         what = f"{len(rows.rows)} and {len(base.rows)} pictures: a distance of sets needs two or more of each"
         raise RunError(what, where=str(folder), hint="add pictures")
-    measured = metric.estimate(rows, base, seed=0)
+    measured = metric.estimate(rows, base)
     signed = signature(name, metric, identity, measured.variant, f"ref={reference.label}")
     return {"metric": name, **asdict(measured.estimate), "signature": signed}
 

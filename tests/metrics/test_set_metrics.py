@@ -162,8 +162,8 @@ def test_the_p_of_an_interval_is_that_of_the_t_test():
     told = stats.ttest_1samp(values, 0)
     low, high = told.confidence_interval()
     estimate = Estimate(float(values.mean()), float(low), float(high), 20, "t")
-    assert p_value(estimate, 19) == pytest.approx(told.pvalue, rel=1e-9)
-    assert p_value(Estimate(1.0, None, None, 20, "t"), 19) is None
+    assert p_value(estimate, 19, 0.95) == pytest.approx(told.pvalue, rel=1e-9)
+    assert p_value(Estimate(1.0, None, None, 20, "t"), 19, 0.95) is None
 
 
 @pytest.mark.parametrize("name", registry.names("metrics"))

@@ -223,6 +223,8 @@ def test_wrong_names_are_refused_before_any_work(settings):
         score(drawn_study(settings, metrics=[]), settings)
     with pytest.raises(SpecError, match="no such reference"):
         score(drawn_study(settings, reference="data/nowhere"), settings)
+    with pytest.raises(SpecError, match="no network of choice"):
+        score(drawn_study(settings, metrics=[{"name": "fd_lite0", "model": "tiny-clip"}]), settings)
     with pytest.raises(SpecError, match="named twice"):
         score(drawn_study(settings, metrics=["clip_score", CLIP]), settings)
 
@@ -264,3 +266,14 @@ def test_thumbnails_show_what_raters_see_first(settings):
     # Only the study's own number of images counts in the metrics.
     assert value_of(record(resolved, settings), "few")["n"] == PROMPTS
     assert len(scores(resolved, settings)) == len(images)
+
+
+def test_intervals_have_the_confidence_of_the_study(settings):
+    widths, levels = [], (0.8, 0.99)
+    for confidence in levels:
+        resolved = drawn_study(settings, analysis={"confidence": confidence})
+        score(resolved, settings)
+        (row,) = record(resolved, settings)["comparisons"]
+        widths.append(row["high"] - row["low"])
+    quantiles = [stats.t.isf((1 - confidence) / 2, PROMPTS - 1) for confidence in levels]
+    assert widths[1] / widths[0] == pytest.approx(quantiles[1] / quantiles[0], rel=1e-6)
