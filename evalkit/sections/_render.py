@@ -72,7 +72,7 @@ def escape_markdown(text: str) -> str:
     text = " ".join(str(text).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", text)
-    text = re.sub(r"^([-=]|\d+(?=\.))", r"\\\1", text)
+    text = re.sub(r"^([-=])|^(\d+)(?=[.)](\s|$))", lambda mark: f"\\{mark[1]}" if mark[1] else f"{mark[2]}\\", text)
     text = re.sub(r"(https?|ftp|www|mailto)([:.])", r"\1&#8203;\2", text, flags=re.IGNORECASE).replace("@", "&#64;")
     return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}" if _turns_direction(text) else text
 

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from evalkit.sections import _render
@@ -103,6 +105,19 @@ def test_markdown_holds_nothing_that_acts_and_its_tables_stay_whole(record: dict
 def test_the_twin_markdown_without_escaping_is_caught(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_render, "escape_markdown", str)
     assert {"<script>", "onerror"} & set(faults(rendered_markdown(record)))
+
+
+@given(st.text(max_size=80) | st.text("-=+*_#>|`~[]()!&<\\\\1.)0 ", max_size=12))
+@example("0.5")
+@example("2.14.1")
+@example("1. a list")
+@example("12)")
+def test_markdown_reads_as_it_was_written(text: str) -> None:
+    written = " ".join(text.split())
+    shown = Elements(MarkdownIt("commonmark").render(_render.escape_markdown(text))).text.rstrip("\n")
+    assert shown.translate(dict.fromkeys(map(ord, "\u200b\u2068\u2069"))) == written.replace(
+        "\x00", "\ufffd"
+    ).translate(dict.fromkeys(map(ord, "\u200b\u2068\u2069")))
 
 
 def test_a_foreign_direction_ends_with_its_prompt(record: dict[str, Any]) -> None:
