@@ -1,4 +1,4 @@
-"""A limit on wrong guesses: who tries many links that do not exist has to wait. Right links are never slowed."""
+"""A limit on wrong guesses: a network address from which many came has to wait, for a minute at most."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Attempts:
         limit: wrong guesses allowed within `period`.
     """
 
-    def __init__(self, limit: int = 20, period: timedelta = timedelta(minutes=1)) -> None:
+    def __init__(self, limit: int, period: timedelta = timedelta(minutes=1)) -> None:
         self._limit, self._period, self._lock = limit, period, Lock()
         self._wrong: dict[str, deque[datetime]] = {}
 
@@ -36,3 +36,13 @@ class Attempts:
             times.append(now)
             if len(self._wrong) > MOST_ADDRESSES:
                 del self._wrong[next(iter(self._wrong))]
+
+    def forget(self) -> None:
+        """Begins anew."""
+        with self._lock:
+            self._wrong.clear()
+
+
+LINKS = Attempts(limit=20)
+IMAGES = Attempts(limit=60)
+PASSWORDS = Attempts(limit=10)

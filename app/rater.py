@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.attempts import Attempts
+from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
 from app.shell import shell
@@ -24,19 +24,18 @@ from evalkit.store import db
 from evalkit.voting import images
 
 LOG = logging.getLogger(__name__)
-guesses = Attempts(limit=60)
 
 
 async def image(request: Request) -> Response:
     """A picture, for the rater whose address it is, now. It says nothing but its pixels."""
     address, now = request.client.host if request.client else "", datetime.now(UTC)
-    if guesses.exhausted(address, now):
+    if IMAGES.exhausted(address, now):
         return Response(status_code=429)
     try:
         content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
     except EvalkitError as error:
         LOG.warning("image refused: %s", error)
-        guesses.wrong(address, now)
+        IMAGES.wrong(address, now)
         return Response(status_code=404)
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 

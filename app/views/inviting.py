@@ -66,6 +66,7 @@ def _create(study_id: int) -> None:
                 now, address = datetime.now(UTC), settings().app_url
                 made = invites.invite(session, study_id, count=count, valid_days=days, now=now, app_url=address)
             st.session_state.setdefault(MADE, {})[study_id] = made
+            st.rerun()  # so that the list above has them too
     made = st.session_state.get(MADE, {}).get(study_id)
     if made:
         st.write(f"{len(made)} links, one rater each. They are shown here once: only their hashes are stored.")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app.attempts import Attempts
+from app.attempts import LINKS
 from app.database import engine
 from app.views import comparing, consenting, plain
 from app.wording import best_language, wording
@@ -39,13 +39,13 @@ def page() -> None:
 def _enter(token: str, address: str, now: datetime) -> serving.RaterState:
     if not token:
         raise Refused("no_link")
-    if _guesses().exhausted(address, now):
+    if LINKS.exhausted(address, now):
         raise Refused("too_many")
     with db.session(engine(), reading=True) as session:
         try:
             return serving.enter(session, token, now)
         except VotingError as error:
-            _guesses().wrong(address, now)
+            LINKS.wrong(address, now)
             LOG.warning("%s", error)
             raise Refused("refused") from error
 
@@ -60,11 +60,6 @@ def _route(state: serving.RaterState, token: str) -> None:
         consenting.page(state, lang)
     else:
         comparing.page(state, token, lang)
-
-
-@st.cache_resource
-def _guesses() -> Attempts:
-    return Attempts()
 
 
 page()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.attempts import Attempts
+from app.attempts import PASSWORDS
 from app.database import engine
 from app.views import closing, inviting, progressing, quality
 from evalkit.errors import EvalkitError
@@ -48,13 +48,13 @@ def _entered() -> bool:
 
 def _check(given: str, address: str, now: datetime) -> None:
     password = settings().researcher_password
-    if _guesses().exhausted(address, now):
+    if PASSWORDS.exhausted(address, now):
         st.error("Too many attempts. Wait a minute.")
     elif password and hmac.compare_digest(given.encode(), password.get_secret_value().encode()):
         st.session_state["entered"] = True
         st.rerun()
     else:
-        _guesses().wrong(address, now)
+        PASSWORDS.wrong(address, now)
         st.error("That is not the password.")
 
 
@@ -85,11 +85,6 @@ def _head(found: monitor.Progress) -> None:
         st.write(f"**{counted}: cast by a program, not by people.**")
     if found.miniature:
         st.write("**Miniature: nothing here says anything about the full-size systems.**")
-
-
-@st.cache_resource
-def _guesses() -> Attempts:
-    return Attempts(limit=10)
 
 
 page()

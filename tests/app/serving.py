@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
+from app import database
+from app.attempts import IMAGES, LINKS, PASSWORDS
 from evalkit import prompts
 from evalkit.settings import Settings
+from evalkit.settings import settings as this_settings
 from evalkit.spec.plan import plan_images, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.stages.generate import generate
@@ -72,7 +76,7 @@ def serve(which: str, settings: Settings, log: Path) -> Iterator[str]:
     words += f"port={port}, address='127.0.0.1')"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", words], cwd=ROOT, env=settings.environment(), stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, "-c", words], cwd=ROOT, env=without_torch(settings, log), stdout=out, stderr=out
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
@@ -80,6 +84,32 @@ def serve(which: str, settings: Settings, log: Path) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(timeout=20)
+
+
+@contextmanager
+def this_process_has(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The app's pages run in this process, with these settings."""
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    this_settings.cache_clear()
+    database.engine.cache_clear()
+    for limit in (LINKS, IMAGES, PASSWORDS):
+        limit.forget()
+
+
+def without_torch(settings: Settings, log: Path) -> dict[str, str]:
+    """The environment of a server in which importing torch or one of its friends raises."""
+    folder = log.parent / "poison"
+    folder.mkdir(exist_ok=True)
+    for name in ("torch", "torchvision", "diffusers", "transformers", "torchmetrics", "datasets", "ray"):
+        (folder / f"{name}.py").write_text(f"raise AssertionError('{name} was imported')\n")
+    return {**settings.environment(), "PYTHONPATH": str(folder)}
 
 
 def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

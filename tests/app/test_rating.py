@@ -1,0 +1,122 @@
+"""Which page a link leads to, and what is stored of the consent; guesses are slowed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+import streamlit as st
+from starlette.requests import Request
+from streamlit.testing.v1 import AppTest
+
+from app.attempts import LINKS
+from evalkit.store import db
+from evalkit.store.tables import RaterRow
+from evalkit.voting import invites, serving
+from tests.app.serving import this_process_has
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def here(trial, monkeypatch):
+    with this_process_has(trial.settings, monkeypatch):
+        yield
+
+
+def visit(**query):
+    page = AppTest.from_file(str(ROOT / "app/views/rating.py"), default_timeout=60)
+    for name, value in query.items():
+        page.query_params[name] = value
+    return page.run()
+
+
+def said(page):
+    assert not page.exception
+    return " ".join(str(item.value) for item in (*page.title, *page.markdown, *page.subheader))
+
+
+def test_no_link_and_links_that_do_not_work(trial, here):
+    withdrawn = trial.invite()
+    with db.session(trial.engine) as session:
+        invites.revoke(session, withdrawn.rater_id, datetime.now(UTC))
+    assert "An invitation is needed" in said(visit())
+    for token in (
+        "x",
+        "x" * 100_000,
+        "\u202e\x00'; DROP TABLE vote; --",
+        trial.invite(valid_days=-1).token,
+        withdrawn.token,
+    ):
+        assert "This link does not work" in said(visit(t=token))
+    assert "Este enlace no funciona" in said(visit(t="x", lang="es"))
+
+
+def test_consent_is_asked_before_anything_is_stored(trial, here):
+    invite = trial.invite()
+    page = visit(t=invite.token)
+    assert "Before you start" in said(page) and "7 pairs" in said(page)
+    page = page.button("start").click().run()
+    assert "Tick the box first" in said(page)
+    with db.session(trial.engine, reading=True) as session:
+        assert session.get(RaterRow, invite.rater_id).consented_at is None
+    page.checkbox("agreed").check()
+    page.selectbox("profession").select("Photography")
+    page.number_input("years").set_value(12)
+    page.button("start").click().run()
+    with db.session(trial.engine, reading=True) as session:
+        rater = session.get(RaterRow, invite.rater_id)
+    assert rater.consented_at and rater.consent_version == "1-en"
+    assert rater.background == {"profession": "Photography", "years": 12} and rater.languages == ["en"]
+    assert "Before you start" not in said(visit(t=invite.token))
+
+
+def test_what_is_told_in_another_language_is_stored_in_one(trial, here):
+    invite = trial.invite()
+    page = visit(t=invite.token, lang="zh")
+    page.checkbox("agreed").check()
+    page.selectbox("display").select("笔记本电脑")
+    page.button("start").click().run()
+    with db.session(trial.engine, reading=True) as session:
+        rater = session.get(RaterRow, invite.rater_id)
+    assert rater.background == {"display": "Laptop"} and rater.consent_version == "1-zh" and rater.languages == ["zh"]
+
+
+def test_who_has_finished_sees_the_code_again(trial, here):
+    invite = trial.invite()
+    now = datetime.now(UTC)
+    with db.session(trial.engine) as session:
+        serving.consent(session, invite.rater_id, "1", now)
+    while (shown := ask(trial, invite.rater_id)) is not None:
+        for question in shown.questions:
+            with db.session(trial.engine) as session:
+                serving.cast(session, invite.rater_id, shown.assignment_id, question.name, "tie", 9, now, "test")
+        with db.session(trial.engine) as session:
+            serving.finish(session, invite.rater_id, shown.assignment_id, now)
+    page = visit(t=invite.token)
+    with db.session(trial.engine, reading=True) as session:
+        assert page.code[0].value == session.get(RaterRow, invite.rater_id).completion_code
+
+
+def ask(trial, rater_id):
+    with db.session(trial.engine) as session:
+        return serving.next_comparison(session, rater_id, datetime.now(UTC))
+
+
+def test_who_guesses_links_has_to_wait(trial, here, monkeypatch):
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.9")  # a run without a server knows no address
+    assert "This link does not work" in said(visit(t="guess"))
+    for _ in range(18):
+        LINKS.wrong("192.0.2.9", datetime.now(UTC))
+    assert "This link does not work" in said(visit(t="guess"))
+    assert "Too many attempts" in said(visit(t=trial.invite().token))
+
+
+def test_who_guesses_addresses_of_images_has_to_wait(here):
+    from app import rater
+
+    def status(number):
+        scope = {"type": "http", "client": ("192.0.2.9", 1), "path_params": {"key": f"{number:032x}", "mac": "0" * 32}}
+        return asyncio.run(rater.image(Request(scope))).status_code
+
+    assert [status(number) for number in range(61)] == [404] * 60 + [429]
