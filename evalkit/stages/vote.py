@@ -157,7 +157,7 @@ def simulate_panel(
         planted: what the panel prefers, system -> logits; by default it follows from the step counts.
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
-    strengths = dict(planted or strengths_by_steps(resolved.study))
+    strengths = dict(strengths_by_steps(resolved.study) if planted is None else planted)
     raters = raters or opening.require_design(resolved).raters
     with run.lock():
         with db.session(engine, reading=True) as session:

@@ -216,4 +216,4 @@ def _reports(session: Session, study_id: int) -> dict[int, int]:
         .where(SheetRow.study_id == study_id)
         .group_by(AssignmentRow.comparison_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query)}

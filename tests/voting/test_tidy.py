@@ -1,0 +1,111 @@
+"""Tidy: sides undone, arms joined; checked against what each rater was made to do, by the pixels they looked at."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from evalkit.errors import RunError
+from evalkit.store import db, frames
+from evalkit.store.tables import StudyRow
+from evalkit.voting import closing, invites, serving, tidy
+from tests.voting.studies import NOW, freeze, write_study
+
+SYSTEMS = ["system-u", "system-v"]
+
+
+def export(trial, systems=SYSTEMS):
+    with db.session(trial.engine, reading=True) as session:
+        return tidy.votes(session, trial.study_id, trial.link, systems)
+
+
+def prefer(trial, rater, system) -> list[str]:
+    """The rater always takes the image of `system`, wherever it stands; gives the sides taken."""
+    made, sides = {image.key: image.system for image in trial.planned}, []
+    for _ in range(8):
+        shown = trial.show(rater)
+        sides.append("left" if made[trial.link.images[shown.left]] == system else "right")
+        trial.answer(rater, sides[-1])
+    return sides
+
+
+def test_who_always_takes_one_system_is_said_to(trial):
+    first, second = trial.arrive(2)
+    sides = prefer(trial, first, "system-u") + prefer(trial, second, "system-v")
+    assert Counter(sides) == {"left": 8, "right": 8}
+    table = export(trial)
+    assert list(table.columns) == list(frames.VOTES) and len(table) == 32
+    assert set(table["system_a"]) == {"system-u"} and set(table["system_b"]) == {"system-v"}
+    by_rater = table.groupby("rater")["choice"].agg(lambda choices: "".join(sorted(set(choices))))
+    assert sorted(by_rater) == ["a", "b"]
+    left = table["side_shown"] == "left"
+    assert Counter(np.where(left == (table["choice"] == "a"), "left", "right")) == {"left": 16, "right": 16}
+
+
+def test_the_order_of_systems_is_that_of_the_study_and_turning_it_turns_the_answers(trial):
+    prefer(trial, trial.arrive()[0], "system-u")
+    one, other = export(trial), export(trial, SYSTEMS[::-1])
+    assert set(one["choice"]) == {"a"} and set(other["choice"]) == {"b"}
+    assert (one["image_a"] == other["image_b"]).all() and (one["side_shown"] != other["side_shown"]).all()
+
+
+def test_images_prompts_and_ties_are_those_that_were_shown(trial):
+    rater, planned = trial.arrive()[0], {image.key: image for image in trial.planned}
+    choices = [random.Random(number).choice(["tie", "neither", "left", "right"]) for number in range(8)]
+    shown = [trial.answer(rater, choice) for choice in choices]
+    table = export(trial)
+    for place, (item, choice) in enumerate(zip(shown, choices, strict=True), start=1):
+        rows = table[table["position"] == place]
+        assert len(rows) == 2 and set(rows["question"]) == {"aesthetics", "alignment"}
+        row = rows.iloc[0]
+        left, right = planned[trial.link.images[item.left]], planned[trial.link.images[item.right]]
+        assert row["prompt_key"] == left.prompt.key == right.prompt.key and left.index == right.index
+        seen_left = row["image_a"] if row["side_shown"] == "left" else row["image_b"]
+        assert seen_left == left.key
+        wanted = {"left": left.system, "right": right.system}.get(choice, choice)
+        assert {"a": row["system_a"], "b": row["system_b"]}.get(row["choice"], row["choice"]) == wanted
+        assert not row["simulated"] and row["cast_at"] == "2026-03-04T10:00:00.000+00:00"
+
+
+def test_a_link_of_another_opening_is_refused(trial, checkout, settings):
+    trial.answer(trial.arrive()[0])
+    other = freeze(trial.engine, write_study(checkout, raters=5), settings)
+    with pytest.raises(RunError, match=r"arms\.json does not know"), db.session(trial.engine, reading=True) as session:
+        tidy.votes(session, trial.study_id, other.link, SYSTEMS)
+
+
+def test_no_votes_are_an_empty_table_and_raters_who_never_came_are_told_apart(sqlite_trial):
+    trial = sqlite_trial
+    assert len(export(trial)) == 0
+    voted, _ = trial.arrive(2)
+    trial.answer(voted)
+    with db.session(trial.engine) as session:
+        invites.invite(session, trial.study_id, count=1, valid_days=1, now=NOW)
+    with db.session(trial.engine, reading=True) as session:
+        table = tidy.raters(session, trial.study_id, export(trial))
+        flow = tidy.flow(session, trial.study_id)
+    assert sorted(table["excluded_because"]) == ["", "did not agree to take part", "did not vote"]
+    assert sorted(table["n_votes"]) == [0, 0, 2] and table["gold_accuracy"].isna().all()
+    people = {"invited": 3, "consented": 2, "voted": 1, "finished": 0, "withdrawn": 0, "erased": 0}
+    assert flow == {"people": people, "simulated": dict.fromkeys(people, 0)}
+
+
+def test_the_record_of_a_closed_study_names_reports_by_the_runs_own_keys(sqlite_trial):
+    trial = sqlite_trial
+    rater = trial.arrive()[0]
+    shown = trial.show(rater)
+    with db.session(trial.engine) as session:
+        serving.report_image(session, rater, shown.assignment_id, "right", "a logo", NOW)
+    with db.session(trial.engine) as session:
+        closed = closing.close(
+            session, session.get(StudyRow, trial.study_id), trial.link, SYSTEMS, NOW + timedelta(hours=1)
+        )
+    assert closed.record["reported_images"] == [
+        {"image": trial.link.images[shown.right], "reason": "a logo", "at": NOW.isoformat()}
+    ]
+    assert closed.record["closed_at"] == (NOW + timedelta(hours=1)).isoformat()
+    assert (
+        closed.record["head"] == closed.record["events"][-1]["sha"] and closed.record["events"][-1]["what"] == "close"
+    )
