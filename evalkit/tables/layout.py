@@ -44,21 +44,21 @@ def sections(grid: Grid, *, named: Sequence[str] = ()) -> list[Section]:
 
 
 def _runs_across(grid: Grid, named: Sequence[str]) -> bool:
-    """Whether answers run from left to right: by the words on the two axes, or by which way adds up to 100 or 1."""
+    """Whether answers run from left to right: by ties on one of the axes, by which way adds up, by wins and losses."""
     down, across = [row[0] for row in grid.rows], grid.rows[max(1, grid.head or 1) - 1]
     if grid.width < 2 or len(grid.rows) < 2:
         return False
     for name in named:
-        if any(name.casefold() in label.casefold() for label in down) != any(
-            name.casefold() in label.casefold() for label in across
-        ):
-            return not any(name.casefold() in label.casefold() for label in down)
+        here, there = (any(name.casefold() in label.casefold() for label in labels) for labels in (down, across))
+        if here != there:
+            return there
     ties = [sum(role_of(label) in ("tie", "neither") for label in labels) for labels in (down, across)]
     if ties[0] != ties[1]:
         return ties[1] > ties[0]
-    if speaks_of_votes(down) != speaks_of_votes(across):
-        return speaks_of_votes(across)
-    return not any(map(_whole, zip(*grid.rows, strict=True))) and any(map(_whole, grid.rows))
+    whole = [any(map(_whole, lines)) for lines in (zip(*grid.rows, strict=True), grid.rows)]
+    if whole[0] != whole[1]:
+        return whole[1]
+    return speaks_of_votes(across) and not speaks_of_votes(down)
 
 
 def _whole(cells: Sequence[str]) -> bool:

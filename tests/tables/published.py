@@ -9,9 +9,12 @@ MARKDOWN = """The results | of the study:
 | On par | 26.3%<sup>1</sup> | 39.1 % |
 | Neither | 2.1% | `11.4 %` |
 """
-HTML = """<p>41.1 <!-- <table><td>9</table> --><table class="a > b"><thead><tr><th>Answer<th>aesthetics<th>alignment</thead>
-<tr><td rowspan=1>DeciDiffusion 1.0, 30 iterations<td>41.1&nbsp;%<td>20.8%<tr><td>Stable Diffusion 1.5, 50 iterations</td>
-<td>30.5%</td><td><b>18.8</b>%</td></tr><tr><td>On par<td>26.3%<sup>1</sup><td>39.1%<tr><td>Neither<td>2.1%<td>11.4%</table>"""
+HTML = """<p>41.1 <!-- <table><td>9</table> --><table class="a > b">
+<thead><tr><th>Answer<th>aesthetics<th>alignment</thead>
+<tr><td rowspan=1>DeciDiffusion 1.0, 30 iterations<td>41.1&nbsp;%<td>20.8%
+<tr><td>Stable Diffusion 1.5, 50 iterations</td>
+<td>30.5%</td><td><b>18.8</b>%</td></tr><tr><td>On par<td>26.3%<sup>1</sup><td>39.1%
+<tr><td>Neither<td>2.1%<td>11.4%</table>"""
 LATEX = r"""\begin{table}\begin{tabular}{lrr} \toprule % a comment & with & cells \\
 Answer & aesthetics & alignment \\ \cmidrule(lr){2-3}
 DeciDiffusion 1.0, 30 iterations & \textbf{41.1}\% & $20.8 \pm 3.1$ \\

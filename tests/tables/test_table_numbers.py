@@ -17,7 +17,8 @@ NUMBERS = {
     "1 234": (1234, 0, False), "41.1*": (41.1, 1, False), "41.1†‡": (41.1, 1, False), "41.1¹": (41.1, 1, False),
     "41.1^a": (41.1, 1, False), "41.1 (38-44)": (41.1, 1, False), "41.1 [38, 44]": (41.1, 1, False),
     "41.1 ± 2": (41.1, 1, False), "41.1 +/- 2": (41.1, 1, False), "~41.1": (41.1, 1, False),
-    "41.1 percent": (41.1, 1, True), "41.1 points": (41.1, 1, False), "−3.2": (-3.2, 1, False), "41.10": (41.1, 2, False),
+    "41.1 percent": (41.1, 1, True), "41.1 points": (41.1, 1, False), "−3.2": (-3.2, 1, False),
+    "41.10": (41.1, 2, False),
     "٤١٫١٪": (41.1, 1, True), "４１．１％": (41.1, 1, True), "$41.1$": (41.1, 1, False), "_41.1_": (41.1, 1, False),
 }  # fmt: skip
 NONE = [
@@ -54,9 +55,11 @@ def test_no_cell_brings_it_down(cell: str) -> None:
 ROLES = {
     "On par": "tie", "TIE": "tie", "Ties": "tie", "Draw": "tie", "Equally good": "tie", "no preference": "tie",
     "About the same": "tie", "Both are good": "tie", "Neither is better": "tie", "Unentschieden": "tie",
-    "Neither": "neither", "None": "neither", "Both bad": "neither", "Tie (both bad)": "neither", "none of them": "neither",
+    "Neither": "neither", "None": "neither", "Both bad": "neither", "Tie (both bad)": "neither",
+    "none of them": "neither",
     "Total": "total", "Sum:": "total", "n": "size", "N": "size", "Number of votes": "size", "# comparisons": "size",
-    "Win": "system", "Lose": "system", "DeciDiffusion 1.0": "system", "Nonesuch": "system", "Untied Diffusion": "system",
+    "Win": "system", "Lose": "system", "DeciDiffusion 1.0": "system", "Nonesuch": "system",
+    "Untied Diffusion": "system",
     "Both-Diffusion wins": "tie", "No": "system", "row 1": "system",
 }  # fmt: skip
 
