@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from evalkit.registry import unknown
 from evalkit.settings import Settings
+from evalkit.voting.server import CHECKOUT, command
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PORTS = {"rater": 8501, "researcher": 8502}
 ADDRESSES = {"rater": "0.0.0.0", "researcher": "127.0.0.1"}
 """Raters come from outside; the researcher's app answers this machine only, unless told otherwise."""
@@ -36,11 +34,6 @@ def serve(which: str, settings: Settings, *, port: int | None = None, address: s
         password = secrets.token_urlsafe(12)
         print(f"password of the researcher's app, until it stops: {password}", flush=True)
         settings = settings.model_copy(update={"researcher_password": SecretStr(password)})
+    words = command(which, port or PORTS[which], address or ADDRESSES[which])
     os.chdir(CHECKOUT)
-    os.execve(sys.executable, command(which, port or PORTS[which], address or ADDRESSES[which]), settings.environment())
-
-
-def command(which: str, port: int, address: str) -> list[str]:
-    """The words that start the server, from the checkout's folder."""
-    server = [f"--server.port={port}", f"--server.address={address}", "--browser.serverAddress=localhost"]
-    return [sys.executable, "-m", "streamlit", "run", f"app/{which}.py", *server]
+    os.execve(words[0], words, settings.environment())

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evalkit.errors import VotingError
+from evalkit.spec.resolve import ResolvedStudy
 from evalkit.voting import pictures
+from evalkit.voting.arms import Arms
 from evalkit.voting.telltales import SeenImage, separability
 from evalkit.voting.visit import Visit
 
@@ -72,20 +74,27 @@ def words_found(texts: Iterable[str], words: Iterable[str]) -> list[str]:
     return [f"the browser receives {word!r}" for word, pattern in whole.items() if re.search(pattern, joined)]
 
 
-def find(transcript: Transcript, words: Iterable[str], arm_of: dict[str, str]) -> list[str]:
+def secrets_of(resolved: ResolvedStudy, link: Arms) -> list[str]:
+    """What no browser may receive: names of systems and models, arms, keys of the run's images, the study's SHA."""
+    systems = [name for system in resolved.study.systems for name in (system.name, system.label, system.model)]
+    cards = [name for card in resolved.cards.values() for name in (card.title, card.source)]
+    return sorted({*systems, *cards, *link.systems, *link.images.values(), resolved.sha, resolved.run_name})
+
+
+def find(transcript: Transcript, words: Iterable[str], system_of: dict[str, str]) -> list[str]:
     """The leaks of a served app, in sentences; nothing if there are none.
 
     Args:
-        words: what must not arrive: names of systems and models, arms, seeds, places.
-        arm_of: opaque image key -> arm.
+        words: what must not arrive (`secrets_of`), places of files.
+        system_of: opaque image key -> system, or its arm.
     """
     found = words_found(transcript.texts, words)
-    labels = [arm_of[image.key] for image in transcript.images]
+    labels = [system_of[image.key] for image in transcript.images]
     refused = [image for image in transcript.images if image.received.status != 200]
     found += [f"{len(refused)} images were not delivered"] if refused else []
-    for arm in sorted(set(labels)):
-        area = separability(transcript.images, [label == arm for label in labels])
+    for system in sorted(set(labels)):
+        area = separability(transcript.images, [label == system for label in labels])
         if area.low is not None and area.low > 0.5:
             interval = f"{area.value:.2f} ({area.low:.2f}-{area.high:.2f}), n = {area.n}"
-            found.append(f"an arm can be told from what comes with its images: area under the ROC curve {interval}")
+            found.append(f"{system} can be told by what comes with its images: area under the ROC curve {interval}")
     return found

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +21,7 @@ from evalkit.spec.resolve import ResolvedStudy
 from evalkit.stages.generate import generate
 from evalkit.store import db
 from evalkit.store.run import Run
-from evalkit.voting import arms, invites, opening
-from tests.conftest import ROOT
+from evalkit.voting import arms, invites, leakcheck, opening, server
 from tests.stages.drawing import procedural
 
 SYSTEMS = ("heron-9", "kestrel-3")
@@ -66,24 +59,14 @@ def open_trial(settings: Settings, **voting) -> OpenStudy:
 
 @contextmanager
 def serve(which: str, settings: Settings, log: Path) -> Iterator[str]:
-    """The address of a served app; the process is stopped at the end. Its port is free by the system's word."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = (
-        f"from evalkit.stages.app import serve; from evalkit.settings import settings; serve({which!r}, settings(), "
-    )
-    words += f"port={port}, address='127.0.0.1')"
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-c", words], cwd=ROOT, env=without_torch(settings, log), stdout=out, stderr=out
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+    """The address of a served app, in which importing torch or one of its friends raises."""
+    poison = log.parent / "poison"
+    poison.mkdir(exist_ok=True)
+    for name in ("torch", "torchvision", "diffusers", "transformers", "torchmetrics", "datasets", "ray"):
+        (poison / f"{name}.py").write_text(f"raise AssertionError('{name} was imported')\n")
+    with server.served(which, settings, log, {"PYTHONPATH": str(poison)}) as address:
+        yield address
+    assert "was imported" not in log.read_text()
 
 
 @contextmanager
@@ -103,28 +86,6 @@ def forget() -> None:
         limit.forget()
 
 
-def without_torch(settings: Settings, log: Path) -> dict[str, str]:
-    """The environment of a server in which importing torch or one of its friends raises."""
-    folder = log.parent / "poison"
-    folder.mkdir(exist_ok=True)
-    for name in ("torch", "torchvision", "diffusers", "transformers", "torchmetrics", "datasets", "ray"):
-        (folder / f"{name}.py").write_text(f"raise AssertionError('{name} was imported')\n")
-    return {**settings.environment(), "PYTHONPATH": str(folder)}
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer: {log.read_text()}")
-
-
 def secrets_of(study: OpenStudy) -> list[str]:
     """What no browser may receive."""
-    names = [word for system in study.resolved.study.systems for word in (system.name, system.label, system.model)]
-    keys = [*study.arms.images.values(), *study.arms.systems, str(study.settings.root), study.resolved.run_name]
-    return [*names, *keys, study.resolved.sha]
+    return [*leakcheck.secrets_of(study.resolved, study.arms), str(study.settings.root)]

@@ -106,7 +106,7 @@ PLANTS = [arm_in_the_address, other_lengths, telling_header, metadata, slower]
 def test_the_twins_planted_leaks_are_found(plant, transcript, words, arm_of):
     planted = mapped(transcript, plant(arm_of, sorted(set(arm_of.values()))))
     found = leakcheck.find(planted, words, arm_of)
-    assert len(found) == 2 and all("an arm can be told" in sentence for sentence in found)
+    assert len(found) == 2 and all("can be told by what comes with" in sentence for sentence in found)
     arm = min(arm_of.values())
     area = telltales.separability(planted.images, [arm_of[image.key] == arm for image in planted.images])
     assert area.value > 0.9
@@ -123,7 +123,7 @@ def test_the_twin_a_served_study_whose_files_were_not_padded_is_caught(study, se
     finally:
         for path, content in whole.items():
             path.write_bytes(content)
-    assert len(found) == 2 and all("an arm can be told" in sentence for sentence in found)
+    assert len(found) == 2 and all("can be told by what comes with" in sentence for sentence in found)
 
 
 def without_padding(png):

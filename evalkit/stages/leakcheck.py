@@ -1,0 +1,72 @@
+"""`evalkit vote leakcheck`: a rehearsal of a study is opened, served and visited; what arrives is searched for leaks.
+
+The rehearsal has the study's own images under new names, in a database and a folder of its own that are thrown away, so
+no vote of the study is touched. What the study itself has on disk and in its tables, `evalkit vote verify` checks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evalkit import prompts
+from evalkit.errors import VotingError
+from evalkit.outcome import Outcome, Progress, silent
+from evalkit.settings import Settings
+from evalkit.spec.plan import plan_images, select_prompts, voting_keys
+from evalkit.spec.resolve import ResolvedStudy
+from evalkit.store import db
+from evalkit.store.run import Run
+from evalkit.voting import arms, invites, leakcheck, opening, server
+from evalkit.voting.leakcheck import Transcript
+
+
+def check_served(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = silent) -> Outcome:
+    """Searches all that a browser receives, for one whole sheet of comparisons.
+
+    Raises:
+        VotingError: something tells the systems apart (it says what), or images are missing.
+        UnavailableError: the app does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="evalkit-leakcheck-") as folder:
+        rehearsal = _beside(settings, resolved, Path(folder))
+        token = _open(resolved, rehearsal, progress)
+        with server.served("rater", rehearsal, Path(folder) / "server.log") as address:
+            transcript = leakcheck.record(address, token)
+        faults = _faults(transcript, resolved, rehearsal)
+    if faults:
+        hint = "invite nobody before this is mended"
+        raise VotingError("; ".join(faults), where=resolved.run_name, hint=hint)
+    facts = {"images": len(transcript.images), "messages": len(transcript.texts)}
+    said = f"{facts['images']} images and {facts['messages']} messages searched: nothing tells the systems apart"
+    return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts)
+
+
+def _beside(settings: Settings, resolved: ResolvedStudy, folder: Path) -> Settings:
+    """Settings of the rehearsal: the images are those of the study, all else is new."""
+    rehearsal = settings.model_copy(update={"data": folder, "database_url": None})
+    run, own = Run(settings.runs_dir / resolved.run_name), Run(rehearsal.runs_dir / resolved.run_name)
+    own.write_table("images.parquet", run.read_table("images.parquet", "images"), "images")
+    rehearsal.images_dir.symlink_to(settings.images_dir.resolve(), target_is_directory=True)
+    return rehearsal
+
+
+def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> str:
+    """Opens the rehearsal; gives the token of an invite."""
+    design, now = opening.require_design(resolved), datetime.now(UTC)
+    chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
+    planned = opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), design)
+    engine, run = db.connect(rehearsal), Run(rehearsal.runs_dir / resolved.run_name)
+    opened = opening.open_study(engine, resolved, planned, run, rehearsal, now, progress)
+    with db.session(engine) as session:
+        return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token
+
+
+def _faults(transcript: Transcript, resolved: ResolvedStudy, rehearsal: Settings) -> list[str]:
+    run = Run(rehearsal.runs_dir / resolved.run_name)
+    link, images = arms.read(run, resolved.sha), run.read_table("images.parquet", "images")
+    system = dict(zip(images["key"], images["system"], strict=True))
+    system_of = {opaque: system[key] for opaque, key in link.images.items()}
+    words = [*leakcheck.secrets_of(resolved, link), str(rehearsal.data_dir), str(rehearsal.root)]
+    return leakcheck.find(transcript, words, system_of)
