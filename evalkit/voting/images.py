@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,29 +60,25 @@ def image_bytes(session: Session, settings: Settings, image_key: str, mac: str) 
     image = session.scalar(select(ImageRow).where(ImageRow.key == image_key))
     if image is None:
         raise VotingError("no such image")
-    for assignment in _assignments_of(session, image):
-        expected = image_mac(secret, _token_sha(session, assignment), image_key)
+    for assignment, token_sha in _seats(session, image):
+        expected = image_mac(secret, token_sha, image_key)
         if hmac.compare_digest(expected.encode(), mac.encode("utf-8", "replace")) and _in_reach(assignment):
             return _read(settings.data_dir / Path(image.path))
     raise VotingError("no such image")
 
 
-def _assignments_of(session: Session, image: ImageRow) -> Iterable[AssignmentRow]:
-    """Where raters of an open study meet the image."""
-    return session.scalars(
-        select(AssignmentRow)
-        .join(ComparisonRow)
+def _seats(session: Session, image: ImageRow) -> Iterator[tuple[AssignmentRow, str]]:
+    """Where raters of an open study meet the image, and the hash of their token."""
+    query = (
+        select(AssignmentRow, RaterRow.token_sha)
+        .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
         .join(RaterRow, SheetRow.rater_id == RaterRow.id)
         .join(StudyRow, SheetRow.study_id == StudyRow.id)
         .where(or_(ComparisonRow.image_a_id == image.id, ComparisonRow.image_b_id == image.id))
-        .where(RaterRow.revoked_at.is_(None), StudyRow.closed_at.is_(None))
-    ).all()
-
-
-def _token_sha(session: Session, assignment: AssignmentRow) -> str:
-    rater = session.get(RaterRow, assignment.sheet.rater_id)
-    return rater.token_sha if rater else ""
+        .where(RaterRow.revoked_at.is_(None), RaterRow.simulated.is_(False), StudyRow.closed_at.is_(None))
+    )
+    return ((assignment, token_sha) for assignment, token_sha in session.execute(query).all())
 
 
 def _in_reach(assignment: AssignmentRow) -> bool:

@@ -47,7 +47,7 @@ def invite(
     Raises:
         VotingError: no such study, or it is closed.
     """
-    study = session.get(StudyRow, study_id)
+    study = session.get(StudyRow, study_id, with_for_update=True)
     if study is None or study.closed_at is not None:
         raise VotingError(
             "the study is closed" if study else "no such study in the database", hint="nobody was invited"

@@ -5,7 +5,6 @@ The half of the leak check that needs no browser. Decoded pixels are excepted: t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evalkit.settings import Settings
+from evalkit.spec.fingerprint import file_sha256
 from evalkit.stats.estimate import SignificanceTest
 from evalkit.store.tables import ComparisonRow, ImageRow, PromptRow, StudyRow
 from evalkit.voting import events, pictures
@@ -50,11 +50,19 @@ def find(session: Session, study: StudyRow, settings: Settings, words: Sequence[
         return [f"{len(missing)} picture files are missing, as {missing[0]}"]
     facts = [look(row, settings.data_dir / row.path) for row in rows]
     return [
+        *in_contents(rows, settings),
         *in_files(facts),
         *in_orders(facts),
         *in_orientation(session, study),
         *in_words(session, study, rows, words),
     ]
+
+
+def in_contents(rows: Sequence[ImageRow], settings: Settings) -> Iterator[str]:
+    """A picture that is not the one that was frozen."""
+    for row in rows:
+        if file_sha256(settings.data_dir / row.path) != row.sha256:
+            yield f"picture {row.key} was changed since the study was opened"
 
 
 def look(row: ImageRow, path: Path) -> FileFacts:
@@ -135,11 +143,19 @@ def in_words(session: Session, study: StudyRow, images: Sequence[ImageRow], word
     """
     folder = f"voting/{study.slug}-{study.study_sha[:8]}/"
     texts = {
-        "the frozen spec": json.dumps(study.spec, ensure_ascii=False),
-        "the log": json.dumps([[row.what, row.detail] for row in events.lines(session, study.id)], ensure_ascii=False),
+        "the frozen spec": " · ".join(_words(study.spec)),
+        "the log": " · ".join(_words([row.detail for row in events.lines(session, study.id)])),
         "the pictures' rows": " ".join(f"{row.arm} {row.key} {row.path.removeprefix(folder)}" for row in images),
     }
     for place, text in texts.items():
         for word in words:
             if re.search(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])", text.lower()):
                 yield f"{place} names {word!r}"
+
+
+def _words(record: Any) -> Iterator[str]:
+    """The texts of a record, its keys excepted."""
+    if isinstance(record, str):
+        yield record
+    for inner in record.values() if isinstance(record, dict) else record if isinstance(record, list) else ():
+        yield from _words(inner)

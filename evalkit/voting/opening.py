@@ -114,20 +114,21 @@ def choose(planned: Sequence[PlannedImage], images: pd.DataFrame, settings: Sett
         VotingError: some were not generated yet, or a safety checker has blackened them.
     """
     there = {row["key"]: row for row in images.to_dict("records")}
-    _refuse("not there yet", [image for image in planned if image.key not in there], "generate them first")
+    missing = [image for image in planned if image.key not in there]
+    _refuse("not there yet", missing, len(planned), "generate them first")
     flagged = [image for image in planned if there[image.key]["flagged"]]
-    _refuse("flagged by the safety checker", flagged, "take another voting.seed, or set safety_checker: false")
+    _refuse("flagged by the safety checker", flagged, len(planned), "take another voting.seed")
     return [
         Source(image, settings.images_dir / there[image.key]["path"], there[image.key]["sha256"]) for image in planned
     ]
 
 
-def _refuse(what: str, images: Sequence[PlannedImage], hint: str) -> None:
+def _refuse(what: str, images: Sequence[PlannedImage], total: int, hint: str) -> None:
     if images:
         named = [f"{image.system}: prompt {image.prompt.key}, image {image.index + 1}" for image in images]
         more = f"; and {len(named) - SHOWN_FAULTS} more" if len(named) > SHOWN_FAULTS else ""
         raise VotingError(
-            f"{len(images)} images that raters shall see are {what}",
+            f"images that raters shall see are {what} ({len(images)} of {total})",
             where="; ".join(named[:SHOWN_FAULTS]) + more,
             hint=hint,
         )

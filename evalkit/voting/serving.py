@@ -28,7 +28,7 @@ REASON_LENGTH = 500
 
 @dataclass(frozen=True)
 class RaterState:
-    """Where a rater stands. `languages` are those that the rater named; `total` is 0 while no place is free."""
+    """Where a rater stands. `languages` are those that the rater named; `total` counts comparisons."""
 
     rater_id: int
     study_id: int

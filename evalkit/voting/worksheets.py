@@ -61,7 +61,7 @@ def _leftovers(session: Session, rater: RaterRow, now: datetime) -> SheetRow | N
         .where(SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated)
         .where(or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now))
         .order_by(SheetRow.id)
-        .with_for_update(of=SheetRow, skip_locked=True)
+        .with_for_update(of=[SheetRow, RaterRow], skip_locked=True)  # a vote under way keeps its place
     )
     for old in lapsed:
         left = [item for item in old.assignments if item.finished_at is None and untouched(item)]

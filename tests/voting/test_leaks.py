@@ -15,7 +15,7 @@ from evalkit.stages.generate import generate
 from evalkit.store import db
 from evalkit.store.run import Run
 from evalkit.store.tables import ComparisonRow, ImageRow, StudyRow
-from evalkit.voting import arms, leaks, opening, pictures
+from evalkit.voting import arms, events, leaks, opening, pictures
 from tests.voting.studies import NOW, planned_images, write_study
 
 WORDS = ["system-u", "system-v", "shapes-u", "shapes-v"]
@@ -96,6 +96,22 @@ def no_picture(opened: Open) -> None:
     rewrite(opened, lambda path, content: path.write_bytes(b"x" * len(content)))
 
 
+def one_pixel(opened: Open) -> None:
+    def paint(path: Path, content: bytes) -> None:
+        picture = Image.open(path)
+        picture.load()
+        picture.putpixel((0, 0), (1, 2, 3))
+        picture.save(path)
+        path.write_bytes(pictures.pad(path.read_bytes(), len(content)))
+
+    rewrite(opened, paint)
+
+
+def name_in_log(opened: Open) -> None:
+    with db.session(opened.engine) as session:
+        events.append(session, 1, "note", NOW, detail={"why": ["looks like shapes-u"]})
+
+
 def orientation(opened: Open) -> None:
     with db.session(opened.engine) as session:
         for pair in session.scalars(select(ComparisonRow)):
@@ -129,6 +145,8 @@ def test_a_study_as_it_is_opened_leaks_nothing(opened):
         (newer, "file times"),
         (gone, "are missing"),
         (no_picture, "not a PNG"),
+        (one_pixel, "was changed since the study was opened"),
+        (name_in_log, "the log names 'shapes-u'"),
         (orientation, "not in the order of the arms' codes"),
         (name_in_spec, "the frozen spec names 'system-u'"),
         (telling_arm, "the pictures' rows names 'shapes-v'"),
