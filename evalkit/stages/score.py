@@ -215,7 +215,7 @@ def _outcome(run: Run, fresh: list[str], chosen: list[MetricChoice], resolved: R
     facts = {"run": str(run.folder), "fresh": fresh, "values": values, "comparisons": comparisons}
     warnings = tuple(dict.fromkeys(f"{row['metric']}: {row['note']}" for row in overall if row["value"] is None))
     return Outcome(
-        "\n".join([*said, *map(_line, overall)]),
+        "\n".join([*said, *(_line(row, max(len(name) for name in names)) for row in overall)]),
         where=run.folder,
         next=f"evalkit report {resolved.study.name}",
         facts=facts | {"health": record["health"]},
@@ -223,7 +223,7 @@ def _outcome(run: Run, fresh: list[str], chosen: list[MetricChoice], resolved: R
     )
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], width: int) -> str:
     interval = f" ({row['low']:.4g} to {row['high']:.4g})" if row["low"] is not None else ""
     value = f"{row['value']:.4g}{interval}" if row["value"] is not None else "no number"
-    return f"  {row['metric']:<12} {row['system']:<20} {value}, n = {row['n']}"
+    return f"  {row['metric']:<{width}}  {row['system']:<20} {value}, n = {row['n']}"

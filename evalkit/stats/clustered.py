@@ -66,7 +66,7 @@ def clustered_mean(
     if groups.prompts < FEWEST_PROMPTS:
         return _without_interval(votes, groups, f"under {FEWEST_PROMPTS} prompts: no interval and no test")
     if np.ptp(votes) == 0:
-        return _without_interval(votes, groups, "every vote is the same: no interval from a variance")
+        return _without_interval(votes, groups, "every value is the same: no interval from a variance")
     return _with_interval(votes, groups, confidence, bounds)
 
 
