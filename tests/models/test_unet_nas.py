@@ -363,9 +363,14 @@ def test_an_index_cannot_leave_its_folder(tmp_path):
         load_unet_nas(tmp_path / "a")
 
 
-def test_pickles_and_compiles_as_one_graph():
+def test_pickles():
     net = tiny()
     assert torch.equal(pickle.loads(pickle.dumps(net)).conv_in.weight, net.conv_in.weight)  # noqa: S301
+
+
+@pytest.mark.slow
+def test_compiles_as_one_graph():
+    net = tiny()
     with torch.no_grad():
         compiled = torch.compile(net, fullgraph=True, backend="eager")(*inputs()).sample
         assert torch.equal(compiled, net(*inputs()).sample)
