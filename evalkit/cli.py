@@ -148,20 +148,32 @@ def generate(
 @app.command()
 @shown
 def score(
-    study: StudyName = DEFAULT,
+    study: Annotated[str, typer.Argument(metavar="STUDY|DIR", help="a study, or a folder of pictures")] = DEFAULT,
     metrics: Names = "",
+    reference: Annotated[Path | None, typer.Option(help="score the folder against this folder or .npz file")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
-    """Compute the metrics of a study, with intervals.
+    """Compute the metrics of a study, or of two folders of pictures, with intervals.
 
     \b
-    Example: evalkit score demo --metrics clip_score
+    Examples: evalkit score demo --metrics clip_score
+              evalkit score pictures/ --reference photographs/ --metrics fd_lite0,kid_lite0 --json
     """
     from evalkit.stages.score import score as stage
+    from evalkit.stages.score_folders import DEFAULT as FOLDER_METRICS
+    from evalkit.stages.score_folders import score_folders
 
     with terminal.bar(quiet=quiet or as_json) as progress:
+        if reference is not None:
+            return score_folders(
+                Path(study),
+                this_settings(),
+                reference=reference,
+                metrics=listed(metrics) or FOLDER_METRICS,
+                progress=progress,
+            )
         resolved = resolve_study(study)
         return stage(resolved, this_settings(), metrics=listed(metrics), partial=partial, progress=progress)
 
@@ -170,14 +182,16 @@ def score(
 def app_(
     which: Annotated[str, typer.Argument(help="rater or researcher")] = "rater",
     port: Annotated[int | None, typer.Option(help="default: 8501 for raters, 8502 for the researcher")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Serve the raters' or the researcher's app in the browser.
+    """Serve the raters' or the researcher's app in the browser, until Ctrl-C.
 
     \b
     Example: evalkit app rater --port 8501
     """
-    from evalkit.stages.app import serve
+    from evalkit.stages.app import announce, serve
 
+    terminal.show(announce(which, port=port), as_json=as_json)
     serve(which, this_settings(), port=port)
 
 
@@ -188,7 +202,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="where to write it; default reports/STUDY-SHA8")] = None,
     as_json: AsJson = False,
 ) -> Outcome:
-    """Write the report of a study from its run folder alone.
+    """Write the report of a study from its run folder alone: page, Markdown, LaTeX, JSON.
 
     \b
     Example: evalkit report demo

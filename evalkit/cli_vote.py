@@ -73,6 +73,20 @@ def vote_verify(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:
     return stage(resolve_study(study), this_settings())
 
 
+@vote_app.command("leakcheck")
+@shown
+def vote_leakcheck(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
+    """Serve a rehearsal of the study, and search all that a browser receives for what tells the systems apart.
+
+    \b
+    Example: evalkit vote leakcheck demo
+    """
+    from evalkit.stages.leakcheck import check_served as stage
+
+    with terminal.bar(quiet=quiet or as_json) as progress:
+        return stage(resolve_study(study), this_settings(), progress=progress)
+
+
 @vote_app.command("close")
 @shown
 def vote_close(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:

@@ -7,6 +7,7 @@ import secrets
 
 from pydantic import SecretStr
 
+from evalkit.outcome import Outcome
 from evalkit.registry import unknown
 from evalkit.settings import Settings
 from evalkit.voting.server import CHECKOUT, command
@@ -14,6 +15,19 @@ from evalkit.voting.server import CHECKOUT, command
 PORTS = {"rater": 8501, "researcher": 8502}
 ADDRESSES = {"rater": "0.0.0.0", "researcher": "127.0.0.1"}
 """Raters come from outside; the researcher's app answers this machine only, unless told otherwise."""
+
+
+def announce(which: str, *, port: int | None = None) -> Outcome:
+    """What is said before the server takes over this process.
+
+    Raises:
+        SpecError: there is no such app.
+    """
+    if which not in PORTS:
+        raise unknown("app", which, PORTS)
+    url = f"http://localhost:{port or PORTS[which]}"
+    said = f"the {which}'s app is at {url}; Ctrl-C stops it, and loses no vote"
+    return Outcome(said, facts={"url": url})
 
 
 def serve(which: str, settings: Settings, *, port: int | None = None, address: str | None = None) -> None:

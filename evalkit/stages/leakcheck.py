@@ -16,7 +16,7 @@ from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import plan_images, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
-from evalkit.store import db
+from evalkit.store import db, drawing
 from evalkit.store.run import Run
 from evalkit.voting import arms, invites, leakcheck, opening, server
 from evalkit.voting.leakcheck import Transcript
@@ -48,6 +48,8 @@ def _beside(settings: Settings, resolved: ResolvedStudy, folder: Path) -> Settin
     rehearsal = settings.model_copy(update={"data": folder, "database_url": None})
     run, own = Run(settings.runs_dir / resolved.run_name), Run(rehearsal.runs_dir / resolved.run_name)
     own.write_table("images.parquet", run.read_table("images.parquet", "images"), "images")
+    if how := drawing.read(run):
+        drawing.write(own, how)
     rehearsal.images_dir.symlink_to(settings.images_dir.resolve(), target_is_directory=True)
     return rehearsal
 
@@ -56,8 +58,9 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
     """Opens the rehearsal; gives the token of an invite."""
     design, now = opening.require_design(resolved), datetime.now(UTC)
     chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
-    planned = opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), design)
     engine, run = db.connect(rehearsal), Run(rehearsal.runs_dir / resolved.run_name)
+    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
+    planned = opening.shown_images(planned, voting_keys(chosen, resolved), design)
     opened = opening.open_study(engine, resolved, planned, run, rehearsal, now, progress)
     with db.session(engine) as session:
         return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token
