@@ -108,9 +108,7 @@ def progress(session: Session, study_id: int, now: datetime) -> Progress:
     Raises:
         VotingError: no such study.
     """
-    study = session.get(StudyRow, study_id)
-    if study is None:
-        raise VotingError("no such study in the database")
+    study = _study(session, study_id)
     votes = _votes(session, study_id)
     simulated = sum(vote.simulated for vote in votes)
     comparisons = _comparisons(session, study_id)
@@ -133,6 +131,13 @@ def progress(session: Session, study_id: int, now: datetime) -> Progress:
         raters=_raters(session, study_id, votes, now),
         comparisons=comparisons,
     )
+
+
+def _study(session: Session, study_id: int) -> StudyRow:
+    study = session.get(StudyRow, study_id)
+    if study is None:
+        raise VotingError("no such study in the database")
+    return study
 
 
 def _votes(session: Session, study_id: int) -> list[_Vote]:

@@ -87,8 +87,7 @@ def open_study(
     with db.session(engine) as session:
         _refuse_twice(session, resolved)
         frozen = freezing.freeze(session, resolved, design, shown, link, now)
-        counts = {"images": len(shown.pictures), "comparisons": frozen.comparisons, "sheets": design.raters}
-        detail = {"design_sha": seals.design_sha(session, frozen.study_id), **counts}
+        detail = {"design_sha": seals.design_sha(session, frozen.study_id), "sheets": design.raters}
         head = events.append(session, frozen.study_id, "open", now, detail=detail)
         arms.write(run, link)  # before the commit: no study without its link
     return Opened(frozen.study_id, head, frozen.comparisons, design.raters, frozen.per_sheet, shown)

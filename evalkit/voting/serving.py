@@ -128,8 +128,7 @@ def cast(
         response_ms: milliseconds from the reveal to the answer, as the browser timed them; counted up to a day.
 
     Raises:
-        VotingError: not this rater's comparison, not the one being asked, finished with another answer, unknown
-            question or choice, or the study is closed.
+        VotingError: another rater's comparison, not the one being asked, an unknown answer, or a closed study.
     """
     rater = _working(session, rater_id, now)
     assignment = _assignment(session, rater, assignment_id)
@@ -140,8 +139,7 @@ def cast(
         return
     _require_current(assignment)
     if vote is None:
-        vote = VoteRow(question=question)
-        assignment.votes.append(vote)
+        assignment.votes.append(vote := VoteRow(question=question))
     vote.choice, vote.response_ms, vote.cast_at = choice, min(max(int(response_ms), 0), DAY_MS), now
     vote.app_version, vote.simulated = app_version, simulated or rater.simulated
     session.flush()

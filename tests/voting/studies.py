@@ -74,10 +74,7 @@ def write_study(
         fields = {"title": card, "source": "shapes", "loader": "procedural", "size": 64, "miniature": True}
         (checkout / f"data/models/{card}.yaml").write_text(yaml.safe_dump(fields))
     with (checkout / "data/prompts/scenes.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = [
-            (f"s-{number}", SCENES[number % len(SCENES)] + " " * 0 + f" {number}", "en")
-            for number in range(prompt_count)
-        ]
+        rows = [(f"s-{number}", SCENES[number % len(SCENES)] + f" {number}", "en") for number in range(prompt_count)]
         csv.writer(file).writerows([("key", "prompt", "lang"), *rows])
     (checkout / "data/prompts/scenes.yaml").write_text("title: Scenes\nsource: data/prompts/scenes.csv\n")
     study = {
