@@ -60,6 +60,16 @@ def reconstruction_loss(network: "AutoencoderKL", pixels: "Tensor", seed: int, s
     return error.abs().mean() + error.square().mean() + EDGE_WEIGHT * edges + KL_WEIGHT * divergence
 
 
+def round_trip(network: "AutoencoderKL", pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Pictures (n, 64, 64, 3) encoded and decoded again."""
+    import torch
+
+    with torch.no_grad():
+        parts = [network.decode(network.encode(part).latent_dist.mean).sample for part in to_tensor(pixels).split(48)]
+    levels: NDArray[np.uint8] = ((torch.cat(parts).clamp(-1, 1) + 1) * 127.5 + 0.5).byte().permute(0, 2, 3, 1).numpy()
+    return levels
+
+
 def to_tensor(pixels: "NDArray[np.uint8]") -> "Tensor":
     """(n, 64, 64, 3) uint8 to (n, 3, 64, 64) float32 in -1..1."""
     import torch

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evalkit.errors import UnavailableError
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.proportion import wilson
-from evalkit.training import drawing, export, graphics, naming, novelty, references, scenes, vocabulary
+from evalkit.training import autoencoder, drawing, export, graphics, naming, novelty, references, scenes, vocabulary
 from evalkit.training.naming import Named
 from evalkit.training.novelty import Cost, Novelty
 from evalkit.training.vocabulary import COLOUR_NAMES, HELD_OUT_TEMPLATES, KINDS, TEMPLATES, Part, Scene
@@ -83,12 +83,13 @@ def measure(weights: Path, work: Path, n: int) -> Check:
     judges = _judges(sprites, weights)
     pipelines = {name: drawing.load(weights / name) for name in SYSTEMS}
     own = _on_renders(sprites, judges, n)
+    softened = _on_renders(sprites, judges, n, pipelines[SYSTEMS[0]].vae)
     kept: dict[str, NDArray[np.uint8]] = {}
     found = [row for name in SYSTEMS for row in _of_system(name, pipelines[name], judges, own, n, kept)]
     return Check(
         n,
         drawing.Guidance(),
-        (*own, *found),
+        (*own, *softened, *found),
         novelty.nearest_training_render(sprites, kept),
         novelty.step_cost(pipelines),
         export.megabytes(weights / name for name in (*SYSTEMS, "emoji-clip")),
@@ -124,11 +125,15 @@ def _judges(sprites: scenes.Graphics, weights: Path) -> dict[str, Judge]:
     return {"emoji-clip": load_clip(weights / "emoji-clip"), "outside": outside.name}
 
 
-def _on_renders(sprites: scenes.Graphics, judges: Mapping[str, Judge], n: int) -> list[Accuracy]:
+def _on_renders(sprites: scenes.Graphics, judges: Mapping[str, Judge], n: int, through: Any = None) -> list[Accuracy]:
+    """The judges on fresh renders, or on these through an autoencoder: the best that a denoiser can reach."""
     asked = wanted_scenes("all", n)
     pixels = scenes.scene_batch(sprites, asked, RENDER_SEED).pixels
+    pixels = pixels if through is None else autoencoder.round_trip(through, pixels)
     return [
-        Accuracy("fresh renders", None, "all combinations", name, what, estimate, None)
+        Accuracy(
+            "fresh renders" if through is None else "autoencoder", None, "all combinations", name, what, estimate, None
+        )
         for name, judge in judges.items()
         for what, estimate in judge_pictures(judge, asked, pixels).items()
     ]

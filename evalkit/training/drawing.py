@@ -17,7 +17,7 @@ class Guidance:
     """Strength of classifier-free guidance, and the share of its rescaling (Lin et al. 2024, section 3.4)."""
 
     scale: float = 3.0
-    rescale: float = 0.5
+    rescale: float = 0.7
 
 
 def load(folder: Path) -> Any:

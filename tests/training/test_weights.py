@@ -1,0 +1,86 @@
+"""The committed weights: small, readable by plain diffusers and transformers, and drawing what is asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evalkit.training import check, drawing, export, vocabulary
+
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
+MODELS = ("emoji-clip", "emoji-sd", "emoji-nas")
+SYSTEMS = ("emoji-sd", "emoji-nas")
+
+
+@pytest.fixture(scope="module")
+def judge() -> check.Judge:
+    torch.set_num_threads(2)
+    return check.load_clip(WEIGHTS / "emoji-clip")
+
+
+def test_all_weights_together_are_at_most_25_megabytes_of_safetensors() -> None:
+    assert export.megabytes(WEIGHTS / name for name in MODELS) <= 25
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".bin", ".pt", ".ckpt", ".pkl", ".png", ".jpg"}]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_has_a_card_with_its_licence_and_limits(name: str) -> None:
+    card = (WEIGHTS / name / "README.md").read_text(encoding="utf-8")
+    assert "Miniature: nothing here says anything about the full-size systems." in card
+    assert "Twemoji" in card and "CC BY 4.0" in card
+
+
+def test_plain_diffusers_reads_the_baseline_and_draws(judge: check.Judge) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(WEIGHTS / "emoji-sd")
+    assert pipeline.safety_checker is None and pipeline.scheduler.config.rescale_betas_zero_snr
+    assert float(pipeline.vae.config.scaling_factor) != 0.18215
+    assert _right(judge, pipeline) >= 12
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_both_systems_draw_the_asked_scene_far_above_chance(name: str, judge: check.Judge) -> None:
+    """Chance is 1 in 480 for object and background together; 12 of 24 by chance: probability below 1e-25."""
+    pipeline = drawing.load(WEIGHTS / name)
+    assert _right(judge, pipeline) >= 12
+    assert _right(judge, pipeline, ask_for_another=True) <= 4  # the twin: pictures of other scenes are not accepted
+
+
+def test_the_challenger_has_the_published_layout() -> None:
+    folder = WEIGHTS / "emoji-nas" / "flexible_unet"
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["configurations"]["add_upsample_mid_block"] is True
+    from safetensors import safe_open
+
+    with safe_open(folder / "diffusion_pytorch_model.safetensors", framework="pt") as file:
+        names = list(file.keys())
+        assert file.get_tensor(names[0]).dtype == torch.float16
+    assert any(name.startswith("mid_block.modules_list.0.") for name in names)
+
+
+def test_prompts_in_any_script_are_drawn_without_an_error() -> None:
+    pictures = drawing.draw(drawing.load(WEIGHTS / "emoji-sd"), ["नीली पृष्ठभूमि पर लाल सेब", "🍎" * 90, ""], steps=2)
+    assert pictures.shape == (3, 64, 64, 3) and len(np.unique(pictures)) > 10
+
+
+def test_reference_features_are_enough_for_a_distance() -> None:
+    path = WEIGHTS / "references" / "emoji-renders.npz"
+    assert path.stat().st_size < 3_000_000
+    kept = np.load(path)
+    assert kept["features"].shape == (1_008, 1_280) and np.isfinite(kept["features"]).all()
+    assert str(kept["extractor"]).startswith("efficientnet-lite0:")
+
+
+def _right(judge: check.Judge, pipeline: Any, ask_for_another: bool = False) -> int:
+    """Of 24 pictures in 10 steps: how many show the asked object on the asked background."""
+    asked = check.wanted_scenes("seen", 24)
+    pixels = drawing.draw(pipeline, [vocabulary.canonical(scene) for scene in asked], steps=10)
+    wanted = (*asked[1:], asked[0]) if ask_for_another else asked
+    both = check.judge_pictures(judge, wanted, pixels)["both"]
+    assert both.value is not None
+    return round(both.value * both.n)
