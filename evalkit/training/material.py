@@ -51,12 +51,16 @@ def prepare(
     path = folder / f"latents-{n}.pt"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(_encoded(graphics, autoencoder, n), path)
+        torch.save(encode(graphics, autoencoder, n), path)
     kept = torch.load(path, weights_only=True)
     captions = [*all_captions(), ""]
-    scenes = tuple(Scene(kind, colour) for kind, colour in kept["scenes"].tolist())
     rows = {caption: row for row, caption in enumerate(captions)}
-    return Material(kept["latents"], kept["errors"], scenes, text_states(clip, words, captions), rows)
+    return Material(kept["latents"], kept["errors"], scenes_of(kept), text_states(clip, words, captions), rows)
+
+
+def scenes_of(kept: dict[str, "Tensor"]) -> tuple[Scene, ...]:
+    """What each encoded picture shows."""
+    return tuple(Scene(kind, colour) for kind, colour in kept["scenes"].tolist())
 
 
 def all_captions() -> Iterator[str]:
@@ -82,7 +86,8 @@ def _states(clip: "CLIPModel", words: "CLIPTokenizer", captions: list[str]) -> "
     return states
 
 
-def _encoded(graphics: Graphics, autoencoder: "AutoencoderKL", n: int) -> dict[str, "Tensor"]:
+def encode(graphics: Graphics, autoencoder: "AutoencoderKL", n: int) -> dict[str, "Tensor"]:
+    """n pictures (a multiple of 100) of the training stream: latents, errors of the autoencoder, (kind, colour)."""
     import torch
 
     latents, errors, scenes = [], [], list[tuple[int, int]]()

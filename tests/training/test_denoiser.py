@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.training import autoencoder, clip, denoiser, material, scenes, tokenizer
+from evalkit.training import autoencoder, clip, denoiser, export, material, scenes, tokenizer
 from evalkit.training.scenes import Graphics
 
 
@@ -47,20 +47,32 @@ def test_the_challenger_is_smaller_and_takes_the_same_inputs() -> None:
 
 
 @pytest.fixture(scope="module")
-def small(sprites: Graphics, tmp_path_factory: pytest.TempPathFactory) -> material.Material:
+def small(sprites: Graphics) -> material.Material:
+    """100 pictures from an untrained autoencoder; captions share 20 rows of random text states, and one is empty."""
     torch.set_num_threads(1)
-    words = tokenizer.build()
-    folder = tmp_path_factory.mktemp("material")
-    return material.prepare(sprites, autoencoder.build().eval(), clip.build(words).eval(), words, folder, 100)
+    kept = material.encode(sprites, autoencoder.build().eval(), 100)
+    states = torch.randn(21, 77, 128, generator=torch.Generator().manual_seed(0)).half()
+    rows = {caption: number % 20 for number, caption in enumerate(material.all_captions())} | {"": 20}
+    return material.Material(kept["latents"], kept["errors"], material.scenes_of(kept), states, rows)
 
 
-def test_material_covers_every_caption_and_scales_latents_to_unit_variance(
+def test_latents_are_scaled_to_unit_variance_and_every_caption_of_the_stream_is_known(
     small: material.Material, sprites: Graphics
 ) -> None:
-    assert small.latents.shape == (100, 8, 8, 8) and len(small.rows) == len(small.states)
+    assert small.latents.shape == (100, 8, 8, 8)
     assert float((small.latents.float() * small.scaling_factor).std()) == pytest.approx(1, abs=1e-3)
-    said = scenes.training_batch(sprites, 500, 7, 0).captions
-    assert set(said) <= set(small.rows)
+    captions = list(material.all_captions())
+    assert len(captions) == len(set(captions))
+    assert set(scenes.training_batch(sprites, 500, 7, 0).captions) <= set(captions)
+
+
+def test_text_states_are_those_that_the_pipeline_computes() -> None:
+    words = tokenizer.build()
+    network = clip.build(words).eval()
+    states = material.text_states(network, words, ["a red dog", ""])
+    tokens = words("a red dog", padding="max_length", return_tensors="pt")
+    alone = export.text_encoder(network)(tokens.input_ids).last_hidden_state
+    assert states.shape == (2, 77, 128) and torch.allclose(states[:1].float(), alone, atol=5e-3)
 
 
 def test_a_step_is_the_same_for_the_same_seed_and_drops_one_caption_in_ten(small: material.Material) -> None:
