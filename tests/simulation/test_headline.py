@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from headline import RESULTS, RUNS, Row, distance_table, headline_table, share_table
+
+from tests.simulation.headline import RESULTS, RUNS, Row, distance_table, headline_table, share_table
 
 
 @pytest.fixture(scope="module")
