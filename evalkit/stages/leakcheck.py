@@ -7,6 +7,7 @@ no vote of the study is touched. What the study itself has on disk and in its ta
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,7 @@ from evalkit.spec.plan import plan_images, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.run import Run
-from evalkit.voting import arms, invites, leakcheck, opening, server
-from evalkit.voting.leakcheck import Transcript
+from evalkit.voting import arms, invites, leakcheck, opening, server, telltales
 
 
 def check_served(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = silent) -> Outcome:
@@ -34,13 +34,21 @@ def check_served(resolved: ResolvedStudy, settings: Settings, *, progress: Progr
         token = _open(resolved, rehearsal, progress)
         with server.served("rater", rehearsal, Path(folder) / "server.log") as address:
             transcript = leakcheck.record(address, token)
-        faults = _faults(transcript, resolved, rehearsal)
+        system_of, words = _known(resolved, rehearsal)
+    faults = leakcheck.find(transcript, words, system_of)
     if faults:
-        hint = "invite nobody before this is mended"
+        hint = "run it again: by chance one run in a hundred is wrong; what is found twice is a leak"
         raise VotingError("; ".join(faults), where=resolved.run_name, hint=hint)
-    facts = {"images": len(transcript.images), "messages": len(transcript.texts)}
+    return _outcome(transcript, system_of, resolved)
+
+
+def _outcome(transcript: leakcheck.Transcript, system_of: dict[str, str], resolved: ResolvedStudy) -> Outcome:
+    system = resolved.study.systems[0].name
+    area = telltales.separability(transcript.images, [system_of[image.key] == system for image in transcript.images])
+    facts = {"images": len(transcript.images), "messages": len(transcript.texts), "roc_area": asdict(area)}
+    warnings = (f"the classifier was not tried: {area.note}",) if area.note else ()
     said = f"{facts['images']} images and {facts['messages']} messages searched: nothing tells the systems apart"
-    return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts)
+    return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts, warnings=warnings)
 
 
 def _beside(settings: Settings, resolved: ResolvedStudy, folder: Path) -> Settings:
@@ -66,10 +74,10 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
         return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token
 
 
-def _faults(transcript: Transcript, resolved: ResolvedStudy, rehearsal: Settings) -> list[str]:
+def _known(resolved: ResolvedStudy, rehearsal: Settings) -> tuple[dict[str, str], list[str]]:
+    """Opaque key -> system, and the words that may not arrive."""
     run = Run(rehearsal.runs_dir / resolved.run_name)
     link, images = arms.read(run, resolved.sha), run.read_table("images.parquet", "images")
     system = dict(zip(images["key"], images["system"], strict=True))
-    system_of = {opaque: system[key] for opaque, key in link.images.items()}
     words = [*leakcheck.secrets_of(resolved, link), str(rehearsal.data_dir), str(rehearsal.root)]
-    return leakcheck.find(transcript, words, system_of)
+    return {opaque: system[key] for opaque, key in link.images.items()}, words

@@ -14,7 +14,7 @@ from evalkit.errors import VotingError
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.voting import pictures
 from evalkit.voting.arms import Arms
-from evalkit.voting.telltales import SeenImage, separability
+from evalkit.voting.telltales import SeenImage, separability, side_share
 from evalkit.voting.visit import Visit
 
 
@@ -93,8 +93,20 @@ def find(transcript: Transcript, words: Iterable[str], system_of: dict[str, str]
     refused = [image for image in transcript.images if image.received.status != 200]
     found += [f"{len(refused)} images were not delivered"] if refused else []
     for system in sorted(set(labels)):
-        area = separability(transcript.images, [label == system for label in labels])
-        if area.low is not None and area.low > 0.5:
-            interval = f"{area.value:.2f} ({area.low:.2f}-{area.high:.2f}), n = {area.n}"
-            found.append(f"{system} can be told by what comes with its images: area under the ROC curve {interval}")
+        ours = [label == system for label in labels]
+        found += [*_by_company(transcript, system, ours), *_by_side(transcript, system, ours)]
     return found
+
+
+def _by_company(transcript: Transcript, system: str, ours: list[bool]) -> Iterable[str]:
+    area = separability(transcript.images, ours)
+    if area.low is not None and area.low > 0.5:
+        interval = f"{area.value:.2f} ({area.low:.2f}-{area.high:.2f}), n = {area.n}"
+        yield f"{system} can be told by what comes with its images: area under the ROC curve {interval}"
+
+
+def _by_side(transcript: Transcript, system: str, ours: list[bool]) -> Iterable[str]:
+    test = side_share(transcript.images, ours)
+    if test.p is not None and test.p < 0.01:
+        share = f"{100 * (test.statistic or 0):.0f} %"
+        yield f"{system} is on the left in {share} of its {test.n} comparisons, p = {test.p:.2g}"

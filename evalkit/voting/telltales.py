@@ -1,18 +1,18 @@
-"""Whether what comes with an image tells its arm: headers, address, length, encoding, time, side; not its pixels.
+"""Whether what comes with an image tells its system: headers, address, length, encoding, time; not its pixels.
 
-Where nothing leaks, the area under the ROC curve is about one half.
+Where nothing leaks, the area under the ROC curve is about one half. The side is left to a test of its own: sides are
+balanced exactly, so that a classifier that learns from some of them is wrong on the others.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.stats.estimate import Estimate
+from evalkit.stats.estimate import Estimate, SignificanceTest
 from evalkit.voting import pictures
 from evalkit.voting.visit import Received
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Z_99 = 2.5758293035489004
-FOLDS = 5
+ENOUGH = 6
+"""Images of either kind, at least, to train on and to try on"""
+METHOD = "linear discriminant on held-out comparisons, DeLong 99 %"
 RIDGE = 1.0
 """Added to the variances of the standardised features, so that few images do not overfit"""
 
@@ -41,27 +43,34 @@ class SeenImage:
 
 
 def separability(images: Sequence[SeenImage], ours: Sequence[bool]) -> Estimate:
-    """The cross-validated area under the ROC curve of a linear classifier on what came with the images.
+    """The area under the ROC curve of a linear classifier on what came with the images.
 
-    The classifier is a ridge-regularised linear discriminant (Fisher 1936); folds keep the images of a comparison
-    together. The interval is 99 %, by DeLong, DeLong and Clarke-Pearson (1988).
+    The classifier is a ridge-regularised linear discriminant (Fisher 1936), trained on every other comparison and
+    tried on the rest: with folds that take turns the area is biased downwards. The interval is 99 %, by DeLong, DeLong
+    and Clarke-Pearson (1988); where nothing leaks it misses one half in 1.5 to 2 % of simulated visits of 28 and more
+    comparisons. `n` counts the images that it was tried on.
 
     Args:
-        ours: whether each image is of the arm in question.
+        ours: whether each image is of the system in question.
     """
     import numpy as np
 
-    method = f"linear discriminant, {FOLDS}-fold, DeLong 99 %"
     label, table = np.array(ours, dtype=bool), features(images)
-    folds = np.array([image.comparison % FOLDS for image in images])
-    if min(label.sum(), (~label).sum()) < 2 * FOLDS:
-        note = "too few images to tell"
-        return Estimate(None, None, None, len(images), method, note=note)
-    scores = np.zeros(len(images))
-    for fold in range(FOLDS):
-        train, test = folds != fold, folds == fold
-        scores[test] = table[test] @ _direction(table[train], label[train])
-    return _area(scores, label, method)
+    tried = np.array([image.comparison % 2 == 0 for image in images], dtype=bool)
+    if min(np.bincount(2 * tried + label, minlength=4)) < ENOUGH:
+        note = f"too few images to tell: {len(images)}"
+        return Estimate(None, None, None, int(tried.sum()), METHOD, note=note)
+    scores = table[tried] @ _direction(table[~tried], label[~tried])
+    return _area(scores, label[tried])
+
+
+def side_share(images: Sequence[SeenImage], ours: Sequence[bool]) -> SignificanceTest:
+    """Whether a system stands on one side more often than chance would have it: exact binomial test."""
+    from scipy.stats import binomtest
+
+    sides = [image.side == "left" for image, own in zip(images, ours, strict=True) if own]
+    found = binomtest(sum(sides), len(sides))
+    return SignificanceTest(float(found.pvalue), len(sides), "binomial", sum(sides) / len(sides))
 
 
 def _direction(table: NDArray[np.float64], label: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -73,14 +82,14 @@ def _direction(table: NDArray[np.float64], label: NDArray[np.bool_]) -> NDArray[
     return np.asarray(np.linalg.solve(spread, difference))
 
 
-def _area(scores: NDArray[np.float64], label: NDArray[np.bool_], method: str) -> Estimate:
+def _area(scores: NDArray[np.float64], label: NDArray[np.bool_]) -> Estimate:
     import numpy as np
 
     ours, others = scores[label], scores[~label]
     wins = (ours[:, None] > others) + 0.5 * (ours[:, None] == others)
     error = float(np.sqrt(wins.mean(axis=1).var(ddof=1) / len(ours) + wins.mean(axis=0).var(ddof=1) / len(others)))
     value = float(wins.mean())
-    return Estimate(value, max(0.0, value - Z_99 * error), min(1.0, value + Z_99 * error), len(scores), method)
+    return Estimate(value, max(0.0, value - Z_99 * error), min(1.0, value + Z_99 * error), len(scores), METHOD)
 
 
 def features(images: Sequence[SeenImage]) -> NDArray[np.float64]:
@@ -102,8 +111,7 @@ def _numbers(image: SeenImage) -> list[float]:
     got = image.received
     headers = sum(len(name) + len(value) for name, value in got.headers.items())
     digits = [int(part[:6] or "0", 16) if re.fullmatch("[0-9a-f]+", part) else 0 for part in got.url.split("/")[2:4]]
-    rank = [got.milliseconds, image.comparison, image.side == "left", *digits]
-    return [float(number) for number in (len(got.body), headers, len(got.url), zlib.crc32(got.body[-16:]), *rank)]
+    return [float(number) for number in (len(got.body), headers, len(got.url), got.milliseconds, *digits)]
 
 
 def _tokens(image: SeenImage) -> Iterable[str]:

@@ -49,11 +49,17 @@ def test_the_whole_visit_was_recorded(transcript, arm_of):
     assert any("evalkit.comparison" in text for text in transcript.texts)
 
 
-def test_a_served_study_leaks_nothing(transcript, words, arm_of):
-    assert leakcheck.find(transcript, words, arm_of) == []
-    for arm in set(arm_of.values()):
-        area = telltales.separability(transcript.images, [arm_of[i.key] == arm for i in transcript.images])
-        assert area.low <= 0.5 <= area.high and area.n == 56
+def test_a_served_study_leaks_nothing(study, served, transcript, words, arm_of):
+    visits = (transcript, *(leakcheck.record(served, study.invite().token) for _ in range(1)))
+    faults = [leakcheck.find(visit, words, arm_of) for visit in visits]
+    assert [] in faults and not any("receives" in fault for found in faults for fault in found)
+    areas = [telltales.separability(visit.images, of(min(arm_of.values()), visit, arm_of)) for visit in visits]
+    assert any(area.low <= 0.5 <= area.high for area in areas)  # a 99 % interval misses it once in a hundred
+    assert {area.n for area in areas} == {28}
+
+
+def of(arm, visit, arm_of):
+    return [arm_of[image.key] == arm for image in visit.images]
 
 
 def test_all_images_come_with_the_same_headers_and_length(transcript):
@@ -108,8 +114,15 @@ def test_the_twins_planted_leaks_are_found(plant, transcript, words, arm_of):
     found = leakcheck.find(planted, words, arm_of)
     assert len(found) == 2 and all("can be told by what comes with" in sentence for sentence in found)
     arm = min(arm_of.values())
-    area = telltales.separability(planted.images, [arm_of[image.key] == arm for image in planted.images])
+    area = telltales.separability(planted.images, of(arm, planted, arm_of))
     assert area.value > 0.9
+
+
+def test_the_twin_a_system_that_is_always_on_the_left_is_found(transcript, words, arm_of):
+    left = min(arm_of.values())
+    images = [replace(image, side="left" if arm_of[image.key] == left else "right") for image in transcript.images]
+    found = leakcheck.find(replace(transcript, images=tuple(images)), words, arm_of)
+    assert sum("on the left in 100 %" in s or "on the left in 0 %" in s for s in found) == 2
 
 
 def test_the_twin_a_served_study_whose_files_were_not_padded_is_caught(study, served, words, arm_of):
@@ -144,4 +157,4 @@ def test_where_labels_mean_nothing_the_check_rarely_says_so(transcript):
         label = np.repeat(random.random(28) < 0.5, 2) ^ np.tile([True, False], 28)  # one image of each pair
         area = telltales.separability(transcript.images, label.tolist())
         alarms += area.low > 0.5
-    assert alarms <= 8  # a one-sided 0.5 % level would give 1
+    assert alarms <= 8  # about 1 % of 200 is expected

@@ -79,6 +79,7 @@ def test_a_rehearsal_finds_nothing_and_leaves_nothing(study):
     before = sorted(path for path in study.settings.root.rglob("*"))
     outcome = check_served(study.resolved, study.settings)
     assert outcome.facts["images"] == 28 and "nothing tells the systems apart" in outcome.said
+    assert outcome.facts["roc_area"]["n"] == 14 and not outcome.warnings
     assert sorted(path for path in study.settings.root.rglob("*")) == before
 
 
