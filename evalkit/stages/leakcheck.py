@@ -79,5 +79,5 @@ def _known(resolved: ResolvedStudy, rehearsal: Settings) -> tuple[dict[str, str]
     run = Run(rehearsal.runs_dir / resolved.run_name)
     link, images = arms.read(run, resolved.sha), run.read_table("images.parquet", "images")
     system = dict(zip(images["key"], images["system"], strict=True))
-    words = [*leakcheck.secrets_of(resolved, link), str(rehearsal.data_dir), str(rehearsal.root)]
+    words = [*leakcheck.secrets_of(resolved, link), str(rehearsal.data_dir)]
     return {opaque: system[key] for opaque, key in link.images.items()}, words

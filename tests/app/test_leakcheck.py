@@ -102,7 +102,7 @@ def metadata(arm_of, systems):
 
 
 def slower(arm_of, systems):
-    return lambda image, got: replace(got, milliseconds=got.milliseconds + 80 * systems.index(arm_of[image.key]))
+    return lambda image, got: replace(got, milliseconds=got.milliseconds + 5000 * systems.index(arm_of[image.key]))
 
 
 PLANTS = [arm_in_the_address, other_lengths, telling_header, metadata, slower]
