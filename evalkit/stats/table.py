@@ -45,7 +45,8 @@ class ColumnCheck:
     """`total` in percent; `adds_up`: whether rounding alone can explain its distance from 100.
 
     `fits`: one per n, in order, up to `bound`: exact ones (nothing unaccounted) where the column adds up, else those
-    that leave votes over. `repairs`: one-cell repairs of a column that does not add up.
+    that leave votes over. `repairs`: one-cell repairs of a column of several cells that does not
+    add up.
     """
 
     percentages: tuple[float, ...]
@@ -72,7 +73,7 @@ def check_column(percentages: Sequence[float], *, decimals: int = 1, bound: int 
     slack = len(percentages) * _half_step(decimals)
     adds_up = abs(total - 100) <= slack + 1e-9
     found = (_fit(percentages, n, decimals, exact=adds_up) for n in range(1, bound + 1))
-    repairs = () if adds_up else _repairs(percentages, decimals, bound)
+    repairs = () if adds_up or len(percentages) == 1 else _repairs(percentages, decimals, bound)
     fits = tuple(fit for fit in found if fit is not None)
     return ColumnCheck(tuple(percentages), round(total, decimals), adds_up, bound, fits, repairs)
 

@@ -91,6 +91,12 @@ def test_a_column_over_100_has_no_size_at_all() -> None:
     assert not column.adds_up and column.fits == ()
 
 
+def test_a_single_cell_has_sizes_but_no_repair_and_no_test() -> None:
+    column = check_column([57.0], decimals=0)
+    assert column.sizes[0] == 7 and column.fits[0].unaccounted == 3
+    assert column.repairs == () and column.fits[0].p is None
+
+
 def test_what_is_no_percentage_is_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 100"):
         check_column([120.0, 3.0])
