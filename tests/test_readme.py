@@ -1,4 +1,4 @@
-"""Every command of the README is run; the real study on tiny random checkpoints in the real layouts, from a local hub."""
+"""Every command of the README is run: the study on tiny random checkpoints in the real layouts, from a local hub."""
 
 from __future__ import annotations
 

@@ -56,11 +56,11 @@ def _conclusion(scores: Scores, facts: Facts) -> str:
     if not tested:
         metrics = _format.plural(len({value.metric for value in scores.values}), "metric")
         return f"{metrics} computed; no two systems could be compared on the same prompts."
-    first = tested[0]
+    first, family = tested[0], sum(c.holm_p is not None for c in scores.comparisons)
     return (
         f"{first.metric}: {facts.label(first.first)} minus {facts.label(first.second)} is "
         f"{_format.measure(first.estimate, signed=True)}, n = {_format.plural(first.estimate.n, 'prompt')}, "
-        f"{_format.p_text(first.holm_p)} (Holm over {len(scores.comparisons)})."
+        f"{_format.p_text(first.holm_p)} (Holm over {family})."
     )
 
 
