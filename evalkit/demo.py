@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.resolve import resolve
+from evalkit.spec.resolve import ResolvedStudy, resolve
 from evalkit.stages.generate import generate
 from evalkit.stages.report import report
 from evalkit.stages.score import score
@@ -24,8 +24,17 @@ def demo(settings: Settings, progress: Progress = silent) -> Outcome:
         simulate_panel(simulated, settings, seed=PANEL_SEED, progress=progress)
         close(simulated, settings)
     made = report(Run(settings.runs_dir / simulated.run_name), settings)
+    link = _invitation(live, settings, progress)
+    invited = f"vote on the same pictures yourself: `make app`, then open {link}" if link else "demo-live is closed"
+    facts = {"report": str(made.where), "invite": link}
+    return Outcome(f"{made.said}\n{invited}", where=made.where, next="make app", facts=facts)
+
+
+def _invitation(live: ResolvedStudy, settings: Settings, progress: Progress) -> str | None:
+    """A fresh invite link; None once the person has closed that study."""
+    if is_closed(live, settings):
+        return None
     generate(live, settings, progress=progress)
     open_study(live, settings, progress=progress)
-    link = invite(live, settings, count=1).facts["links"][0]
-    said = f"{made.said}\nvote on the same pictures yourself: `make app`, then open {link}"
-    return Outcome(said, where=made.where, next="make app", facts={"report": str(made.where), "invite": link})
+    link: str = invite(live, settings, count=1).facts["links"][0]
+    return link
