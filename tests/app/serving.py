@@ -48,7 +48,7 @@ class OpenStudy:
 
 def open_trial(settings: Settings, **voting) -> OpenStudy:
     """Draws and opens a trial; `voting` is the study's part of that name."""
-    resolved = procedural(settings.root, *SYSTEMS, voting={"raters": 40, **voting})
+    resolved = procedural(settings.root, *SYSTEMS, voting={"raters": 90, **voting})
     generate(resolved, settings)
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
     planned = opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), resolved.study.voting)

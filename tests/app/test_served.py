@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from evalkit.store import db
+from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
 from evalkit.voting import invites
 from evalkit.voting.visit import Visit
 
@@ -81,3 +84,22 @@ def test_a_visit_answers_through_the_websocket_alone(trial, address):
         visit.send([{"do": "cast", "assignment": first["assignment"], "question": "aesthetics", "choice": "left",
                      "response_ms": 1}])  # fmt: skip
         assert set(visit.comparison["acknowledged"].values()) == {"That was not saved. Please load the page again."}
+
+
+def test_ten_raters_at_once_lose_no_vote(trial, address):
+    made = [trial.invite() for _ in range(10)]
+
+    def vote(invite):
+        with Visit(address, invite.token) as visit:
+            visit.consent()
+            for _ in range(7):
+                visit.answer({question["name"]: "right" for question in visit.comparison["questions"]})
+            return visit.comparison
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(vote, made)) == [None] * 10
+    mine = [invite.rater_id for invite in made]
+    with db.session(trial.engine, reading=True) as session:
+        stored = select(VoteRow).join(AssignmentRow).join(SheetRow).where(SheetRow.rater_id.in_(mine))
+        votes = session.scalars(stored).all()
+    assert len(votes) == len({(vote.assignment_id, vote.question) for vote in votes}) == 10 * 7 * 2
