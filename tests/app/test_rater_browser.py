@@ -253,7 +253,7 @@ def test_it_fits_without_scrolling(trial, address, chromium, size):
         assert low["y"] + low["height"] <= size["height"]
         assert page.evaluate("document.querySelector('.stMain').scrollHeight") <= size["height"]
         left, right = (page.locator(".frame").nth(side).bounding_box() for side in (0, 1))
-        assert left["width"] == right["width"] >= 380 and left["y"] == right["y"]
+        assert left["width"] == right["width"] >= 280 and left["y"] == right["y"]  # whatever the prompt's length
 
 
 def test_on_a_phone_the_images_stack_and_the_questions_are_in_reach(trial, address, chromium):
