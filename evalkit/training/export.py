@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def text_encoder(clip: "CLIPModel") -> "CLIPTextModel":
     """The text tower of `clip` as a model of its own, with copied weights."""
     from transformers import CLIPTextModel
 
-    tower = CLIPTextModel(clip.config.text_config)
+    tower = CLIPTextModel(deepcopy(clip.config.text_config))
     prefix = "text_model."
     bare = {name.removeprefix(prefix): value for name, value in clip.text_model.state_dict().items()}
     own = {name: bare[name.removeprefix(prefix)].clone() for name in tower.state_dict()}

@@ -59,14 +59,15 @@ class Training:
 
     def export(self) -> None:
         """Write emoji-clip, emoji-sd and emoji-nas under `out`."""
+        words = tokenizer.build()  # a fresh one: use leaves its padding in the files
         parts = {
             "vae": export.scaled(self.autoencoder, self.material.scaling_factor),
             "text_encoder": export.text_encoder(self.clip),
-            "tokenizer": self.words,
+            "tokenizer": words,
         }
         export.export_sd({**parts, "unet": self.sd}, self.out / "emoji-sd")
         export.export_nas({**parts, "unet": self.nas}, self.out / "emoji-nas")
-        export.export_clip(self.clip, self.words, self.out / "emoji-clip")
+        export.export_clip(self.clip, words, self.out / "emoji-clip")
 
     def run(self, phase: str) -> None:
         """Train one phase, and whatever it needs."""
