@@ -14,12 +14,13 @@ import pytest
 from tests.conftest import ROOT
 
 
+@pytest.mark.timeout(1600)
 def test_the_demo_from_nothing(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     places = {"EVALKIT_DATA": str(tmp_path / "data"), "EVALKIT_REPORTS": str(tmp_path / "reports")}
     command = [sys.executable, "-m", "evalkit", "demo", "--json"]
     environment = os.environ | places
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=290)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=1500)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert "/?t=" in told["invite"]
