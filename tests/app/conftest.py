@@ -9,10 +9,7 @@ import pytest
 
 from evalkit.settings import Settings
 from tests.app.serving import OpenStudy, open_trial, serve
-from tests.conftest import CHROMIUM, ROOT, lacks
-
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-QUIET += ("--disable-sync", "--no-first-run", "--disable-extensions")
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -25,19 +22,6 @@ def address(trial: OpenStudy, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Where the raters' app of the trial is served."""
     with serve("rater", trial.settings, tmp_path_factory.mktemp("log") / "rater.log") as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """A real browser; tests that use it are marked `browser` and have asked `require("browser")` first."""
-    if lacks("browser"):
-        pytest.skip(lacks("browser"))
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, CHROMIUM)))
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 def new_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:

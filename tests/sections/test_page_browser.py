@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from evalkit.settings import Settings
 from evalkit.stages.report import report
-from tests.conftest import CHROMIUM
 from tests.sections.simulated_run import Plan, simulate_run
 
 pytestmark = pytest.mark.browser
@@ -27,23 +25,21 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(page_file: Path, require: Callable[[str], None]) -> Iterator[Callable[..., Any]]:
-    """`opened(width=375, dark=True)`: the report in Chromium, with scripts of the page switched off."""
+def opened(page_file: Path, require: Callable[[str], None], request: pytest.FixtureRequest) -> Iterator[Any]:
+    """`opened(width=375, dark=True)`: the report in Chromium."""
     require("browser")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = next(filter(None, map(shutil.which, CHROMIUM)))
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    contexts = []
 
-        def show(width: int = 1280, dark: bool = False) -> Any:
-            scheme = "dark" if dark else "light"
-            context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-            shown = context.new_page()
-            shown.goto(page_file.as_uri())
-            return shown
+    def show(width: int = 1280, dark: bool = False) -> Any:
+        wish = {"viewport": {"width": width, "height": 800}, "color_scheme": "dark" if dark else "light"}
+        contexts.append(request.getfixturevalue("chromium").new_context(**wish))
+        shown = contexts[-1].new_page()
+        shown.goto(page_file.as_uri())
+        return shown
 
-        yield show
-        browser.close()
+    yield show
+    for context in contexts:
+        context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 375])
