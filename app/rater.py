@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.answering import answers
 from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
@@ -35,7 +36,7 @@ async def image(request: Request) -> Response:
         content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
     except EvalkitError as error:
         LOG.warning("image refused: %s", error)
-        IMAGES.wrong(address, now)
+        IMAGES.count(address, now)
         return Response(status_code=404)
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
@@ -62,6 +63,11 @@ def _ask() -> None:
 
 app = st.App(
     Path(__file__).parent / "views" / "rating.py",
-    routes=[Route("/", shell), Route("/img/{key}/{mac}", image), Route("/health", health)],
+    routes=[
+        Route("/", shell),
+        Route("/img/{key}/{mac}", image),
+        Route("/answers", answers, methods=["POST"]),
+        Route("/health", health),
+    ],
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -45,7 +45,7 @@ def _enter(token: str, address: str, now: datetime) -> serving.RaterState:
         try:
             return serving.enter(session, token, now)
         except VotingError as error:
-            LINKS.wrong(address, now)
+            LINKS.count(address, now)
             LOG.warning("%s", error)
             raise Refused("refused") from error
 

@@ -54,7 +54,7 @@ def _check(given: str, address: str, now: datetime) -> None:
         st.session_state["entered"] = True
         st.rerun()
     else:
-        PASSWORDS.wrong(address, now)
+        PASSWORDS.count(address, now)
         st.error("That is not the password.")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from evalkit.errors import EvalkitError, VotingError
+from evalkit.errors import EvalkitError, NotSavedError, VotingError
 from evalkit.registry import missing_extra
 from evalkit.settings import Settings
 
@@ -60,7 +60,7 @@ def session(engine: Engine, *, reading: bool = False) -> Iterator[Session]:
         reading: the block writes nothing, and so waits for no writer.
 
     Raises:
-        VotingError: the database is locked, full or not to be reached; nothing of the block was kept.
+        NotSavedError: the database is locked, full or not to be reached; nothing of the block was kept.
     """
     try:
         with engine.execution_options(evalkit_reading=reading).connect() as connection:
@@ -140,7 +140,7 @@ def _refusal(error: DBAPIError) -> EvalkitError:
     if isinstance(error, IntegrityError):
         return VotingError("the database refused a row that does not fit", where=said, hint="load the page again")
     if "locked" in said:
-        return VotingError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
+        return NotSavedError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
     if "full" in said or "No space" in said:
-        return VotingError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
-    return VotingError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")
+        return NotSavedError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
+    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")

@@ -6,35 +6,49 @@ export default function (component) {
   const root = component.parentElement;
   if (!instances.has(root)) instances.set(root, makePage(root));
   const page = instances.get(root);
-  page.update(component.data, component.setStateValue);
+  page.update(component.data, () => component.setTriggerValue("over", true));
   return page.leave;
 }
 
 function makePage(root) {
   const at = (selector) => root.querySelector(selector);
-  const outbox = makeOutbox();
   const clock = makeClock();
+  let study = {}; // what stays the same from one comparison to the next
   let data = null;
   let words = {};
   let local = {}; // answers of this comparison that the server has not confirmed yet
   let reported = false;
   let trouble = "";
   let worked = performance.now();
+  let leaveFor = () => {};
 
+  const outbox = makeOutbox(answered, () => render());
   const pair = makePair(at(".pair"), () => { clock.start(); render(); }, () => { trouble = words.image_trouble; render(); });
   const questions = makeQuestions(at(".questions"), choose);
   const curtain = makeCurtain(at(".curtain"), clock.hold, () => { clock.go(); worked = performance.now(); });
   const complaint = makeComplaint(at(".complaint"), clock.hold, clock.go, complain);
 
-  function update(fresh, setStateValue) {
-    outbox.connect(setStateValue);
-    const faults = outbox.acknowledge(fresh.acknowledged);
+  // Streamlit has run the page's script: at the beginning, and whenever its connection was renewed.
+  function update(fresh, over) {
+    [study, words, leaveFor] = [fresh, fresh.words, over];
+    present(fresh.comparison);
+    outbox.open(`evalkit-${fresh.token}`, (waiting) => ({ token: study.token, lang: study.language, outbox: waiting }));
+  }
+
+  function answered(answer, fault) {
+    trouble = fault;
+    if (answer.over) return leaveFor();
+    for (const name of Object.keys(local)) {
+      if (!waitsFor(name)) { if (!fault) data.answers[name] = local[name]; delete local[name]; }
+    }
+    if (answer.comparison) present(answer.comparison, fault);
+    else render();
+  }
+
+  function present(fresh, fault = "") {
     const changed = data?.assignment !== fresh.assignment;
     data = fresh;
-    words = fresh.words;
-    trouble = faults.at(-1) ?? (changed ? "" : trouble);
-    for (const name of Object.keys(local)) if (!waitsFor(name)) delete local[name];
-    if (changed) enter();
+    if (changed) { trouble = fault; enter(); }
     at(".page").hidden = false;
     render();
     pair.show([data.left, data.right]);
@@ -51,8 +65,8 @@ function makePage(root) {
 
   function fill() {
     const page = at(".page");
-    page.dir = data.direction;
-    page.lang = data.language;
+    page.dir = study.direction;
+    page.lang = study.language;
     at(".prompt").textContent = data.prompt;
     at(".prompt").lang = data.prompt_language;
     at(".time").textContent = data.time_left;
@@ -69,7 +83,7 @@ function makePage(root) {
     at(".foot .next").innerHTML = "<b></b><kbd>Enter</kbd>";
     at(".foot .next b").textContent = words.next;
     at(".miniature").textContent = words.miniature;
-    at(".miniature").hidden = !data.miniature;
+    at(".miniature").hidden = !study.miniature;
     root.querySelectorAll("figure").forEach((figure, side) => {
       figure.querySelector("figcaption").textContent = side ? words.right : words.left;
       figure.querySelector("img").alt = side ? words.right_image : words.left_image;
@@ -85,8 +99,9 @@ function makePage(root) {
     at(".foot .next").setAttribute("aria-disabled", String(leaving || !ready()));
     at(".undo").disabled = leaving || !data.can_undo;
     const status = at(".status");
-    status.classList.toggle("trouble", Boolean(trouble));
-    status.textContent = trouble || (outbox.empty ? said() : words.saving);
+    const shown = outbox.failing ? words.offline : trouble;
+    status.classList.toggle("trouble", Boolean(shown));
+    status.textContent = shown || (outbox.empty ? said() : words.saving);
   }
 
   const chosen = () => ({ ...data.answers, ...local });
@@ -157,6 +172,7 @@ function makePage(root) {
   function leave() {
     document.removeEventListener("keydown", pressed);
     document.removeEventListener("visibilitychange", looked);
+    outbox.close();
     pair.hide();
     instances.delete(root);
   }
