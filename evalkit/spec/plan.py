@@ -55,7 +55,7 @@ def select_prompts(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[P
 
 
 def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:
-    """The keys of the prompts that raters see: drawn from all, or from each group of `voting.stratify` in proportion."""
+    """The keys of the prompts that raters see: from all, or from each group of `voting.stratify` in proportion."""
     design = resolved.study.voting
     if design is None:
         return []
