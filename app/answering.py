@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -86,7 +87,7 @@ def _settle(letter: Letter, now: datetime) -> dict[str, Any]:
         return {"acknowledged": settled, **_whereabouts(session, letter.token, lang, now)}
 
 
-def _whereabouts(session: db.Session, token: str, lang: str, now: datetime) -> dict[str, Any]:
+def _whereabouts(session: Session, token: str, lang: str, now: datetime) -> dict[str, Any]:
     """The comparison that the rater is at, or that there is none."""
     state = serving.enter(session, token, now)
     try:

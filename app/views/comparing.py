@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import streamlit as st
-
 from app import presenting
 from app.components.comparison import comparison
 from app.database import engine

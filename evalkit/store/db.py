@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -19,6 +21,9 @@ from evalkit.registry import missing_extra
 from evalkit.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+QUEUES: dict[str, deque[Event]] = {}
+QUEUES_LOCK = Lock()
+"""Who waits to write, by database"""
 UPGRADE_LOCK = 7_265_001  # of PostgreSQL: any number, the same in every process of evalkit
 
 
@@ -63,7 +68,10 @@ def session(engine: Engine, *, reading: bool = False) -> Iterator[Session]:
         NotSavedError: the database is locked, full or not to be reached; nothing of the block was kept.
     """
     try:
-        with engine.execution_options(evalkit_reading=reading).connect() as connection:
+        with (
+            nullcontext() if reading else _turn(engine),
+            engine.execution_options(evalkit_reading=reading).connect() as connection,
+        ):
             with Session(connection, expire_on_commit=False) as opened, opened.begin():
                 yield opened
             connection.commit()
@@ -94,6 +102,28 @@ def upgrade(engine: Engine) -> None:
         raise VotingError(f"the voting database cannot be brought up to date: {error}", hint=hint) from error
     except DBAPIError as error:
         raise _refusal(error) from error
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """SQLite has one writer at a time: those of this process queue up here, the first comes first, and none polls."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    with QUEUES_LOCK:
+        queue = QUEUES.setdefault(str(engine.url), deque())
+        mine = Event()
+        queue.append(mine)
+        if len(queue) == 1:
+            mine.set()
+    mine.wait()
+    try:
+        yield
+    finally:
+        with QUEUES_LOCK:
+            queue.popleft()
+            if queue:
+                queue[0].set()
 
 
 def _server(url: URL) -> Engine:

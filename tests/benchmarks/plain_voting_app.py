@@ -1,4 +1,4 @@
-"""The peer: the voting app that one writes in an hour. Two st.image, two radios, a button; a row an answer in SQLite."""
+"""The peer: the voting app that one writes in an hour. Two st.image, two radios, a button, a row an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ ANSWERS = ["left", "on par", "right", "neither"]
 def prepare() -> None:
     with sqlite3.connect(os.environ["PLAIN_DATABASE"]) as database:
         database.execute("PRAGMA journal_mode=WAL")
-        database.execute("CREATE TABLE IF NOT EXISTS vote (rater, pair, question, choice, UNIQUE(rater, pair, question))")
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS vote(rater,pair,question,choice,PRIMARY KEY (rater,pair,question))"
+        )
 
 
 def save(key: str, question: str) -> None:

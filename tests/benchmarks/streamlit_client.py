@@ -76,7 +76,7 @@ class Tab:
 
 
 class Web:
-    """HTTP/1.1 over one kept connection, as a browser keeps it; the cheapest client there is, so that it can be many."""
+    """HTTP/1.1 over one kept connection, as a browser keeps it; as cheap as can be, for there are many."""
 
     def __init__(self, address: str) -> None:
         self._host, self._port = urlsplit(address).hostname, urlsplit(address).port

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.voting --evalkit 100 200 400 --plain 10 20 40
 
-Each rater holds a websocket, loads both pictures of a comparison, gives two answers and goes on, one comparison in ten
-seconds. An answer is acknowledged when the browser may say "Saved": evalkit's after the commit, the plain app's when the
-run of its script that stored it is through. Answers are counted in the database afterwards. Capacity: the largest number
-of raters at which 95 % of answers are acknowledged in under a second, and none is lost.
+Each rater holds a websocket, loads both pictures of a comparison, gives two answers and goes on, one comparison in
+ten seconds. An answer is acknowledged when the browser may say "Saved": evalkit's after the commit, the plain app's when
+the run of its script that stored it is through. Answers are counted in the database afterwards. Capacity: the largest
+number of raters at which 95 % of answers are acknowledged in under a second, and none is lost.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Stage:
         return enough and float(np.quantile(self.acknowledged, 0.95)) < WITHIN
 
     def row(self) -> str:
-        half, most, all_ = (1000 * np.quantile(self.acknowledged or [np.nan], [0.5, 0.95, 1]))
+        half, most, all_ = 1000 * np.quantile(self.acknowledged or [np.nan], [0.5, 0.95, 1])
         pair = 1000 * np.quantile(self.shown or [np.nan], 0.95)
         lost = len(self.acknowledged) - self.stored
         cpu = f"{100 * self.server_cpu / self.seconds:.0f} % | {100 * self.client_cpu / self.seconds:.0f} %"
@@ -194,7 +194,7 @@ def server(words: list[str], environment: dict[str, str], port: int, log: Path) 
         finally:
             process.terminate()
             process.wait()
-            print(*log.read_text().splitlines()[-6:], sep='\n', file=sys.stderr)
+            print(*log.read_text().splitlines()[-6:], sep="\n", file=sys.stderr)
 
 
 def free_port() -> int:
@@ -257,7 +257,10 @@ HEAD = (
 
 def report(stages: list[Stage]) -> str:
     """The table, the capacities and their ratio."""
-    most = {app: max((s.raters for s in stages if s.app == app and s.bears), default=0) for app in dict.fromkeys(s.app for s in stages)}
+    most = {
+        app: max((s.raters for s in stages if s.app == app and s.bears), default=0)
+        for app in dict.fromkeys(s.app for s in stages)
+    }
     said = "; ".join(f"{app}: {raters} raters" for app, raters in most.items())
     ours, plain = most.get("evalkit", 0), most.get("plain st.image", 0)
     ratio = f" {ours / plain:.1f} times as many." if plain else ""
@@ -276,7 +279,9 @@ def main() -> None:
         print(HEAD, flush=True)
         ours = run_evalkit(study, chosen.evalkit, folder)
         theirs = run_plain(study.settings.data_dir / "voting", chosen.plain, folder)
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, client and server on it"
+    machine = (
+        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, client and server on it"
+    )
     text = report([*ours, *theirs])
     print(text)
     if chosen.write:
