@@ -56,7 +56,20 @@ class Report(_Action):
     reason: Literal["offensive", "disturbing", "broken", "other"]
 
 
-Action = Annotated[Cast | Finish | Undo | Report, Field(discriminator="do")]
+class Reveal(_Action):
+    """The text of a comparison that hid it until the first answer."""
+
+    do: Literal["reveal"]
+
+
+class Comment(_Action):
+    """What the rater wants to say about the comparison; nothing removes it."""
+
+    do: Literal["comment"]
+    text: str = Field(max_length=serving.COMMENT_LENGTH)
+
+
+Action = Annotated[Cast | Finish | Undo | Report | Reveal | Comment, Field(discriminator="do")]
 Outbox = Annotated[tuple[Action, ...], Field(max_length=100)]
 
 
@@ -105,6 +118,10 @@ def _perform(action: Action, session: Session, rater_id: int, now: datetime) -> 
             serving.finish(session, rater_id, action.assignment, now)
         case Report():
             serving.report_image(session, rater_id, action.assignment, action.side, action.reason, now)
+        case Reveal():
+            serving.reveal(session, rater_id, action.assignment, now)
+        case Comment():
+            serving.comment(session, rater_id, action.assignment, action.text, now)
         case Undo():
             shown = serving.next_comparison(session, rater_id, now)
             if shown is not None and shown.assignment_id == action.assignment:  # else it has been undone already

@@ -82,7 +82,7 @@ def _settle(letter: Letter, now: datetime) -> dict[str, Any]:
     with db.session(engine()) as session:
         rater = invites.find(session, letter.token, now)
         settled = actions.settle(letter.outbox, session, rater.id, now, wording(lang)["not_saved"])
-        if all(action.do in ("cast", "report") and settled[action.id] is None for action in letter.outbox):
+        if all(action.do in ("cast", "report", "comment") and settled[action.id] is None for action in letter.outbox):
             return {"acknowledged": settled}
         return {"acknowledged": settled, **_whereabouts(session, letter.token, lang, now)}
 
@@ -94,4 +94,6 @@ def _whereabouts(session: Session, token: str, lang: str, now: datetime) -> dict
         found = None if state.finished or state.closed else presenting.comparison(session, state, token, lang, now)
     except VotingError:
         found = None
-    return {"over": True} if found is None else {"comparison": found}
+    if found is None:
+        return {"over": True}
+    return {"comparison": found, "notice": presenting.notice(state, wording(lang), example=False)}

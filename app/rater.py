@@ -18,6 +18,7 @@ from app.answering import answers
 from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
+from app.presenting import SIDES, example_picture
 from app.shell import shell
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
@@ -46,6 +47,14 @@ def _picture(key: str, mac: str) -> bytes:
         return images.image_bytes(session, settings(), key, mac)
 
 
+async def example(request: Request) -> Response:
+    """A picture of the example, the same for everybody."""
+    side = request.path_params["side"]
+    if side not in SIDES:
+        return Response(status_code=404)
+    return Response(example_picture(side), media_type="image/png", headers={"Cache-Control": "private, no-store"})
+
+
 async def health(request: Request) -> Response:
     """200 if the database answers, else 503."""
     try:
@@ -66,6 +75,7 @@ app = st.App(
     routes=[
         Route("/", shell),
         Route("/img/{key}/{mac}", image),
+        Route("/example/{side}", example),
         Route("/answers", answers, methods=["POST"]),
         Route("/health", health),
     ],

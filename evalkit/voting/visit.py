@@ -118,7 +118,7 @@ class Visit:
 
     @property
     def _query(self) -> str:
-        return urlencode({"t": self.token})
+        return urlencode({"t": self.token, "step": "go"})  # past the instructions and their example
 
     def _state(self, key: str, **value: Any) -> Any:
         from streamlit.proto.WidgetStates_pb2 import WidgetState
