@@ -1,4 +1,4 @@
-"""`make check`'s look at known vulnerabilities in the pinned dependencies (pip-audit). Run: python -m tests.dependency_audit.
+"""Known vulnerabilities of the pinned dependencies, for `make check`: python -m tests.dependency_audit (pip-audit).
 
 A vulnerability fails it. A service that cannot be reached, or knows nothing of a package, does not: a machine without a
 network must be able to check, so it says in a line what was not looked up. EVALKIT_TEST_REQUIRE=audit makes that fail.
