@@ -42,6 +42,7 @@ def test_a_dropped_network_keeps_answers_and_sends_them_later(trial, address, ch
     assert [vote[2] for vote in votes_of(trial, url)] == ["left", "left"]
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(trial, address, chromium):
     """Another program holds the write lock for longer than the app waits."""
     url, path = link(trial, address), trial.settings.data_dir / "evalkit.db"

@@ -33,6 +33,7 @@ function makePage(root) {
 
   // Streamlit has run the page's script: at the beginning, and whenever its connection was renewed.
   function update(fresh, over) {
+    clearTimeout(reload);
     [study, words, leaveFor] = [fresh, fresh.words, over];
     present(fresh.comparison);
     if (!study.example) outbox.open(`evalkit-${fresh.token}`, (waiting) => ({ token: study.token, lang: study.language, outbox: waiting }));
@@ -52,7 +53,7 @@ function makePage(root) {
   // On to a page that is no comparison; should Streamlit's connection be away, by loading anew.
   function leave() {
     leaveFor();
-    reload = setTimeout(() => location.reload(), 5000);
+    reload = setTimeout(() => location.reload(), 8000);
   }
 
   function present(fresh, fault = "") {
