@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -21,9 +22,10 @@ from evalkit.registry import missing_extra
 from evalkit.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-QUEUES: dict[str, deque[Event]] = {}
+QUEUES: WeakKeyDictionary[Engine, deque[Event]] = WeakKeyDictionary()
 QUEUES_LOCK = Lock()
-"""Who waits to write, by database"""
+"""Who waits to write, by engine"""
+TURN_SECONDS = 30.0
 UPGRADE_LOCK = 7_265_001  # of PostgreSQL: any number, the same in every process of evalkit
 
 
@@ -106,22 +108,22 @@ def upgrade(engine: Engine) -> None:
 
 @contextmanager
 def _turn(engine: Engine) -> Iterator[None]:
-    """SQLite has one writer at a time: those of this process queue up here, the first comes first, and none polls."""
+    """SQLite has one writer at a time: those of this engine queue up here, the first comes first, and none polls."""
     if engine.dialect.name != "sqlite":
         yield
         return
+    mine = Event()
     with QUEUES_LOCK:
-        queue = QUEUES.setdefault(str(engine.url), deque())
-        mine = Event()
+        queue = QUEUES.setdefault(engine, deque())
         queue.append(mine)
-        if len(queue) == 1:
-            mine.set()
-    mine.wait()
+        queue[0].set()
     try:
+        if not mine.wait(TURN_SECONDS):
+            raise NotSavedError("the database is busy; nothing was saved", hint="try again in a moment")
         yield
     finally:
         with QUEUES_LOCK:
-            queue.popleft()
+            queue.remove(mine)
             if queue:
                 queue[0].set()
 
