@@ -41,7 +41,7 @@ from tests.app.serving import OpenStudy, open_trial
 from tests.benchmarks.streamlit_client import Tab
 from tests.conftest import ROOT
 
-PACE, COMPARISONS, WITHIN = 10.0, 4, 1.0
+PACE, COMPARISONS, WITHIN = 10.0, 3, 1.0
 """Seconds a comparison; comparisons a rater and stage; seconds in which 95 % must be acknowledged"""
 RESULTS = Path(__file__).with_suffix(".md")
 
