@@ -97,10 +97,12 @@ class Visit:
         if shown is None:
             raise VotingError("the page shows no comparison", where=self.address)
         about = {"assignment": shown["assignment"]}
-        actions = [
-            {"do": "cast", **about, "question": question, "choice": choice, "response_ms": response_ms}
-            for question, choice in choices.items()
-        ]
+        hidden = [q["name"] for q in shown["questions"] if q.get("needs_prompt") and shown.get("prompt_hidden")]
+        actions: list[dict[str, Any]] = []
+        for question, choice in sorted(choices.items(), key=lambda item: item[0] in hidden):
+            if question in hidden and not any(action["do"] == "reveal" for action in actions):
+                actions.append({"do": "reveal", **about})
+            actions.append({"do": "cast", **about, "question": question, "choice": choice, "response_ms": response_ms})
         self.send([*actions, {"do": "finish", **about}])
 
     def send(self, actions: list[dict[str, Any]]) -> None:
