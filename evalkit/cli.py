@@ -11,7 +11,7 @@ import typer
 from evalkit import terminal
 from evalkit.cli_plan import plan
 from evalkit.cli_table import table_app
-from evalkit.cli_vote import vote_app
+from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
 from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
