@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec import source
-from evalkit.spec.catalog import Slug
+from evalkit.spec.catalog import Lang, Slug
 from evalkit.spec.source import Spec
 
 DEFAULT_STUDY = "decidiffusion-vs-sd15"
@@ -59,7 +59,7 @@ class PromptSelection(Spec):
     seed: int = 0
     categories: tuple[str, ...] = ()
     challenges: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+    languages: tuple[Lang, ...] = ()
 
 
 class MetricChoice(Spec):
@@ -95,6 +95,20 @@ class Analysis(Spec):
     equivalence_margin: float = Field(default=0.10, gt=0, lt=1, description="on the net preference (W - L) / n")
 
 
+class Audit(Spec):
+    """What `evalkit audit` asks of the images: languages against one of them, and who is shown."""
+
+    base: Lang = Field(default="en", description="the language that the others are compared with")
+    checks: tuple[str, ...] = Field(default=(), description="files of evalkit/checks/; all if empty")
+    doubtful_below: float = Field(default=0.9, ge=-1, le=1, description="similarity of a machine back-translation")
+    people: bool = Field(default=False, description="look for faces: who is shown?")
+    references: dict[str, str | dict[str, float]] = Field(
+        default={}, description="skin_tone, gender -> uniform, or class -> share (a census table) with `source`"
+    )
+    heim_compat: bool = Field(default=False, description="also HEIM's two figures, with their defects said")
+    shown: int = Field(default=6, ge=0, le=24, description="prompts on the contact sheet")
+
+
 class Published(Spec):
     """A published table to stand beside the study's own, in percent, as printed; never renormalised."""
 
@@ -117,6 +131,7 @@ class Study(Spec):
     reference: str | None = Field(default=None, description="reference features (.npz) or folder, for set metrics")
     voting: Design | None = None
     analysis: Analysis = Analysis()
+    audit: Audit | None = None
     published: Published | None = None
 
     @field_validator("prompts", mode="before")
