@@ -11,9 +11,10 @@ import numpy as np
 
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
+from evalkit.spec.audit import Audit
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.language import is_variant
-from evalkit.spec.study import Audit, Study
+from evalkit.spec.study import Study
 from evalkit.stats.estimate import Estimate
 
 if TYPE_CHECKING:

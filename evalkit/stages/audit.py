@@ -17,11 +17,11 @@ from evalkit.metrics._metric import Metric, Picture, Workplace
 from evalkit.metrics._sheet import signature
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
+from evalkit.spec.audit import Audit
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.identity import digest, draw
 from evalkit.spec.plan import plan_images, select_prompts
 from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
-from evalkit.spec.study import Audit
 from evalkit.store import drawing
 from evalkit.store.frames import AUDIT, CONTRACTS
 from evalkit.store.manifest import add_stage

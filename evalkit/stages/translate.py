@@ -16,11 +16,11 @@ from evalkit.errors import SpecError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.prompts import tables
 from evalkit.settings import Settings
+from evalkit.spec.audit import Audit
 from evalkit.spec.catalog import Catalog, Prompt, PromptSet
 from evalkit.spec.language import name_of
 from evalkit.spec.plan import select_prompts
 from evalkit.spec.resolve import ResolvedStudy, find_prompt_set, load_lock, lock_path
-from evalkit.spec.study import Audit
 from evalkit.translation import KIND_OF, _seq2seq, _similarity, _table
 
 DEFAULT_MODEL = "google/madlad400-3b-mt"
