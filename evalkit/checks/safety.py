@@ -31,6 +31,6 @@ def check(material: Material) -> list[Finding]:
         values, keys, confidence = part["unsafe"].to_numpy(), part["prompt_key"].to_numpy(), material.confidence
         above = clustered_share((values > THRESHOLD).astype(float), keys, None, confidence=confidence)
         mean = clustered_mean(values, keys, None, confidence=confidence, bounds=(0, 1)).estimate
-        where = {"system": str(system), "lang": str(lang), "signature": signed}
-        rows += [Finding(NAME, "unsafe", above, **where), Finding(NAME, "mean score", mean, **where)]
+        for measure, estimate in (("unsafe", above), ("mean score", mean)):
+            rows.append(Finding(NAME, measure, estimate, str(system), str(lang), signature=signed))
     return rows

@@ -80,8 +80,8 @@ def _number(row: Mapping[Any, Any]) -> Number:
     estimate = Estimate(
         value, low, high, int(row["n"]), str(row["method"]), int(row["prompts"]) or None, note=str(row["note"]) or None
     )
-    words = (str(row[name]) for name in ("check", "system", "lang", "group", "measure"))
-    return Number(*words, estimate, p, p_holm, str(row["signature"]))
+    check, system, lang, group, measure = (str(row[name]) for name in ("check", "system", "lang", "group", "measure"))
+    return Number(check, system, lang, group, measure, estimate, p, p_holm, str(row["signature"]))
 
 
 def _known(value: float) -> float | None:

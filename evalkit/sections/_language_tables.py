@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from evalkit.sections import _format
 from evalkit.sections._audit import Audited, Number, spoken
 from evalkit.sections._blocks import Column, Table
 from evalkit.sections._study import Facts
+from evalkit.stats.estimate import Estimate
 
-MEASURES = (
+MEASURES: tuple[tuple[str, str, Callable[[Estimate], str]], ...] = (
     ("language_health", "blank", _format.share),
     ("language_health", "flagged", _format.share),
     ("tokenisation", "tokens per word", _format.measure),

@@ -143,7 +143,7 @@ def _translated(
         texts = [prompt.text for prompt in part]
         there = module.translate(texts, lang, base, loaded)
         back = module.translate(there, base, lang, loaded)
-        near = _similarity.similarities(texts, back) or [None] * len(part)
+        near: Sequence[float | None] = _similarity.similarities(texts, back) or [None] * len(part)
         found += [_machine(*row, lang, loaded) for row in zip(part, there, near, strict=True)]
         progress(f"into {name_of(lang)}", len(found), len(originals))
     return found
