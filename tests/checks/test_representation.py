@@ -121,4 +121,3 @@ def draw_face(place: int) -> Image.Image:
     pen.ellipse((128, 216, 192, 238), fill=tuple(int(level * 0.6) for level in skin))
     pen.line((130, 226, 190, 226), fill=(60, 20, 20), width=4)
     return face.resize((320, 320))
-
