@@ -10,16 +10,13 @@ import numpy as np
 from evalkit.sections import _format
 from evalkit.sections._rows import Row
 from evalkit.sections._study import Facts
-from evalkit.sections._votes import CHOICES, Ballots, of_pair
+from evalkit.sections._votes import CHOICES, Ballots, named_choice, of_pair
 from evalkit.stats.agreement import gwet_ac1, krippendorff_alpha, raw_agreement
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.position import position_effect, repeat_consistency
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MANY_ITEMS = 1000
-RESAMPLES, FEWER_RESAMPLES = 2000, 400
 
 
 def position_rows(ballots: Ballots, facts: Facts) -> list[Row]:
@@ -49,13 +46,9 @@ def agreement_rows(ballots: Ballots, facts: Facts) -> list[Row]:
     for question in facts.asked:
         votes = ballots.counted[ballots.counted["question"] == question]
         items = votes.groupby(["image_a", "image_b"], sort=True).ngroup().to_numpy()
-        named = votes["choice"].where(
-            votes["outcome"] == 0, votes["system_a"].where(votes["outcome"] > 0, votes["system_b"])
-        )
-        ratings, decisive = named.to_numpy().astype(str), (votes["outcome"] != 0).to_numpy()
-        resamples = RESAMPLES if items.max(initial=0) < MANY_ITEMS else FEWER_RESAMPLES
+        ratings, decisive = named_choice(votes).to_numpy().astype(str), (votes["outcome"] != 0).to_numpy()
         choices = len(CHOICES) if len(facts.pairs) == 1 else None
-        options: dict[str, Any] = {"resamples": resamples, "confidence": facts.study.analysis.confidence}
+        options: dict[str, Any] = {"confidence": facts.study.analysis.confidence}
         topic = facts.question(question)
         found: dict[str, Estimate] = {
             "Krippendorff alpha, four answers": krippendorff_alpha(items, ratings, rng=facts.random(), **options),
