@@ -55,7 +55,7 @@ class Facts:
         return OKABE_ITO[self.systems.index(answer) % len(OKABE_ITO)]
 
     def question(self, name: str) -> str:
-        return self.questions[name].title if name in self.questions else name
+        return self.questions[name].title if name in self.questions else name.replace("_", " ").capitalize()
 
     @property
     def confidence(self) -> str:

@@ -111,8 +111,9 @@ def _choose(scenes: int, counts: pd.DataFrame, facts: Facts) -> dict[int, str]:
 def _scene(place: int, mark: str, images: pd.DataFrame, counts: pd.DataFrame) -> Scene:
     part = images[images["scene"] == place]
     votes: dict[str, dict[str, int]] = {}
-    for row in counts[counts["scene"] == place].itertuples():
-        votes.setdefault(str(row.question), {})[str(row.answer)] = int(row.size)
+    mine = counts.loc[counts["scene"] == place, ["question", "answer", "size"]]
+    for question, answer, size in mine.to_numpy().tolist():
+        votes.setdefault(question, {})[answer] = size
     one = part.iloc[0]
     return Scene(
         prompt=str(one["prompt"]),

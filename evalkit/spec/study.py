@@ -95,6 +95,7 @@ class Study(Spec):
     voting: Design | None = None
     analysis: Analysis = Analysis()
     published: Published | None = None
+    sections: tuple[str, ...] = Field(default=(), description="of the report, in this order; default: all of them")
 
     @field_validator("prompts", mode="before")
     @classmethod

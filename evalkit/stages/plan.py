@@ -16,6 +16,7 @@ from evalkit.sections._power_chart import power_svg
 from evalkit.settings import Settings
 from evalkit.spec.plan import select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.rewrite import set_numbers
 from evalkit.spec.study import Design as Voting
 from evalkit.spec.study import Study
 from evalkit.stats import design_search as search
@@ -73,9 +74,17 @@ class _Plan:
 
 
 def plan(
-    resolved: ResolvedStudy, settings: Settings, *, expected: Expected, wanted: Wanted, out: Path | None = None
+    resolved: ResolvedStudy,
+    settings: Settings,
+    *,
+    expected: Expected,
+    wanted: Wanted,
+    out: Path | None = None,
+    write: bool = False,
 ) -> Outcome:
     """Judges a study's voting design by the headline method, on simulated studies. `out`: an SVG of the trade.
+
+    `write`: the design that is needed goes into the study file (its SHA changes, so a study that has begun stays).
 
     Raises:
         SpecError: the study plans no voting, or the numbers do not fit each other.
@@ -91,8 +100,21 @@ def plan(
         raise SpecError("there is no design to draw: too few votes", where=str(out))
     if out is not None:
         _write(power_svg(found.review.trade, wanted.power), out)
-    said = "\n".join([study.title, *_own_lines(found), *_needed_lines(found), *_trade_lines(found.review)])
+    lines = [study.title, *_own_lines(found), *_curve_lines(found), *_needed_lines(found), *_trade_lines(found.review)]
+    if write:
+        lines.append(_write_design(found, resolved))
+    said = "\n".join(lines)
     return Outcome(said, where=out, facts={"study": study.name, **_facts(found)}, warnings=tuple(_notes(found)))
+
+
+def _write_design(found: _Plan, resolved: ResolvedStudy) -> str:
+    """Writes the needed design into the study file."""
+    needed = found.review.needed
+    if needed is None:
+        raise SpecError("no design is large enough: nothing was written", where=str(resolved.path))
+    told = f"power {text.percent(found.wanted.power)} for {_share(found.review.effects)} ({found.expected_from})"
+    set_numbers(resolved.path, "voting", _numbers(found), said=told)
+    return f"Written into {resolved.path}: the study has a new SHA"
 
 
 def _design(resolved: ResolvedStudy, voting: Voting, settings: Settings, wanted: Wanted) -> Design:
@@ -207,14 +229,33 @@ def _trade_lines(review: search.DesignReview) -> list[str]:
     return lines
 
 
-def _yaml(found: _Plan) -> list[str]:
-    """What to write in the study file for the design that is needed."""
-    if found.review.needed is None:
+def _curve_lines(found: _Plan) -> list[str]:
+    """The power of the study's own design at every share of decisive votes."""
+    known = [one for one in found.review.curve if one.power.value is not None]
+    if not known:
         return []
+    shares = "".join(f"{text.percent(search.decisive_share(one.effects)):>14}" for one in known)
+    powers = "".join(f"{text.share(one.power):>14}" for one in known)
+    return [
+        "Power of this design, by the share of decisive votes for the first system",
+        f"  share{shares}",
+        f"  power{powers}",
+    ]
+
+
+def _numbers(found: _Plan) -> dict[str, int]:
+    """The design that is needed, as the study file has it; empty where none is large enough."""
+    if found.review.needed is None:
+        return {}
     design, votes = found.review.needed.design, found.review.needed.votes
     each = min(ceil(votes / design.raters), design.prompts) * found.pairs_of_systems
-    numbers = {"sample": design.prompts, "images": 1, "raters": design.raters, "comparisons_per_rater": each}
-    return ["voting:", *(f"  {key}: {number}" for key, number in numbers.items())]
+    return {"sample": design.prompts, "images": 1, "raters": design.raters, "comparisons_per_rater": each}
+
+
+def _yaml(found: _Plan) -> list[str]:
+    """What to write in the study file for the design that is needed."""
+    numbers = _numbers(found)
+    return ["voting:", *(f"  {key}: {number}" for key, number in numbers.items())] if numbers else []
 
 
 def _notes(found: _Plan) -> list[str]:
