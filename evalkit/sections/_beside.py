@@ -30,8 +30,8 @@ def naive_table(found: list[Contrast], ballots: Ballots, facts: Facts) -> Table:
             row.append(cell)
     note = (
         "Naive: takes every vote as independent, and so is too sure of itself. “Neither” stays out of the decisive "
-        "share, the log-ratio and the trinomial test. Design effect: clustered over naive variance. The e-value is valid only where no two "
-        "votes share a prompt or a rater."
+        "share, the log-ratio and the trinomial test. Design effect: clustered over naive variance. The e-value is "
+        "valid only where no two votes share a prompt or a rater."
     )
     return Table("Other measures of the same votes", tuple(head), tuple(map(tuple, cells)), note)
 
