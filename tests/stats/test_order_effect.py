@@ -37,9 +37,7 @@ def games() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_the_home_advantage_of_the_american_league_of_1987() -> None:
     home, away, outcome = games()
     fit = fit_pairs(home, away, outcome, 7, first_is_left=np.ones(outcome.size, dtype=bool))
-    assert 2 * fit.order_effect == pytest.approx(0.302 * 2, abs=0.002) or fit.order_effect == pytest.approx(
-        0.302, abs=1e-3
-    )
+    assert fit.order_effect == pytest.approx(0.302, abs=1e-3)
     against_baltimore = fit.log_strengths - fit.log_strengths[-1]
     published = (1.62, 1.48, 1.33, 1.28, 1.14, 0.70, 0.0)
     assert against_baltimore == pytest.approx(published, abs=0.01)
