@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Column, Table
+from evalkit.sections._raters import rules_in_words
 from evalkit.sections._study import Facts
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
@@ -22,7 +23,11 @@ def checklist(run: Run, ballots: Ballots, facts: Facts) -> Table:
     """One row an item, filled from the frozen study, the votes and the manifest."""
     voting = run.read_json("voting.json") if run.has("voting.json") else {}
     columns = (Column("Item", align="left"), Column("this study", align="left"))
-    rows = (*_task(ballots, facts, voting), *_raters(ballots, voting), *_results(ballots, voting, facts))
+    rows = (
+        *_task(ballots, facts, voting),
+        *_raters(ballots, voting),
+        *_results(ballots, voting, rules_in_words(run), facts),
+    )
     return Table("Checklist for human evaluation", columns, tuple(rows), NOTE)
 
 
@@ -77,13 +82,11 @@ def _training(voting: Mapping[str, Any]) -> str:
     return f"{_format.plural(int(warmups), 'practice pair')} before the first comparison" if warmups else "none"
 
 
-def _results(ballots: Ballots, voting: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, str]]:
+def _results(ballots: Ballots, voting: Mapping[str, Any], rules: list[str], facts: Facts) -> Iterator[tuple[str, str]]:
     quality = (voting.get("design") or {}).get("quality") or {}
     checks = [f"{quality[name]} {name} a sheet" for name in ("golds", "repeats") if quality.get(name)]
     yield "Quality checks", _format.listed(checks) or "none planned"
-    rules = voting.get("exclusions") or {}
-    said = [f"{rule.replace('_', ' ')} {value:g}" for rule, value in rules.items()]
-    yield "Rules of exclusion, fixed before the votes", _format.listed(said) or "none"
+    yield "Rules of exclusion, fixed before the votes", _format.listed(rules) or "none"
     left = int((ballots.raters["excluded_because"] != "").sum())
     yield "Raters left out", f"{left}, with reasons in the flow; results with and without stand under Votes quality"
     yield "Agreement between raters", "Krippendorff's alpha, Gwet's AC1, raw; see Votes quality"

@@ -33,8 +33,7 @@ def gold_rows(ballots: Ballots, facts: Facts) -> list[Row]:
 
 def exclusion_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
     """The planned result beside the one with every rater's votes; a sentence where nobody was left out."""
-    rules = run.read_json("voting.json").get("exclusions", {}) if run.has("voting.json") else {}
-    said = _format.listed([f"{rule.replace('_', ' ')} {value:g}" for rule, value in rules.items()])
+    said = _format.listed(rules_in_words(run))
     voted = ballots.raters[ballots.raters["n_votes"] > 0]
     if not (voted["excluded_because"] != "").any():
         planned = (
@@ -56,6 +55,12 @@ def exclusion_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
     cells = tuple((_name(kept, facts), *_cells(kept), *_cells(other)) for kept, other in pairs)
     note = f"Rules fixed before the first vote: {said}." if said else "p: headline test, not adjusted."
     return [Table("Net preference with and without exclusions", columns, cells, note)]
+
+
+def rules_in_words(run: Run) -> list[str]:
+    """The rules of exclusion as they were frozen."""
+    rules = run.read_json("voting.json").get("exclusions") or {} if run.has("voting.json") else {}
+    return [told if isinstance(told, str) else f"{rule.replace('_', ' ')} {told:g}" for rule, told in rules.items()]
 
 
 def _with_everybody(ballots: Ballots) -> Ballots:

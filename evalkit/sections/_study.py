@@ -68,15 +68,17 @@ class Facts:
 
 
 def read_facts(run: Run) -> Facts:
-    """Reads resolved.json.
+    """Reads resolved.json; the plan of the analysis as it was amended, if it was, from voting.json.
 
     Raises:
         RunError: not there, or not of this version's form.
     """
     record = run.read_json("resolved.json")
+    voting = run.read_json("voting.json") if run.has("voting.json") else {}
     try:
+        planned = record["study"] | ({"analysis": voting["analysis"]} if voting.get("analysis") else {})
         return Facts(
-            study=Study.model_validate(record["study"]),
+            study=Study.model_validate(planned),
             cards={name: ModelCard.model_validate(card) for name, card in record["cards"].items()},
             prompt_set=PromptSet.model_validate(record["prompt_set"]),
             questions={item["name"]: Question.model_validate(item) for item in record["questions"]},

@@ -231,6 +231,10 @@ def test_amendments_and_looks_are_departures_and_a_pilot_says_so(simulate: Simul
     run.write_json(
         "voting.json", {"closed_at": "2026-11-25", "amendments": [amendment], "events": events, "mode": "pilot"}
     )
+    record = run.read_json("voting.json") | {"analysis": {"primary_question": "alignment", "equivalence_margin": 0.05}}
+    run.write_json("voting.json", record)
+    assert made(summary.section(run)).title.startswith("Alignment")
+    assert "parity within ±5 points" in made(summary.section(run)).conclusion
     found = list(departures(run, read_facts(run), None))
     assert any("equivalence_margin from 0.1 to 0.05 (a typing error)" in one for one in found)
     assert any("looked at 1 time before" in one for one in found)
