@@ -8,7 +8,7 @@ from typing import Any
 from evalkit.sections import _format
 from evalkit.sections._blocks import Column, Table
 from evalkit.sections._raters import rules_in_words
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
 
@@ -21,7 +21,7 @@ NOTE = (
 
 def checklist(run: Run, ballots: Ballots, facts: Facts) -> Table:
     """One row an item, filled from the frozen study, the votes and the manifest."""
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     columns = (Column("Item", align="left"), Column("this study", align="left"))
     rows = (
         *_task(ballots, facts, voting),

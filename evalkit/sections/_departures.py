@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from evalkit.sections import _format
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
 
@@ -53,7 +53,7 @@ def _of_metrics(run: Run) -> Iterator[str]:
 
 
 def _of_votes(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
-    design, voting = facts.study.voting, run.read_json("voting.json") if run.has("voting.json") else {}
+    design, voting = facts.study.voting, read_voting(run)
     if design is None:
         yield "The study asks nobody: it has no voting part."
         return
@@ -76,7 +76,7 @@ def _of_votes(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
 
 def _amendments(run: Run) -> Iterator[str]:
     """What was changed after opening, as the log has it."""
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     for amendment in voting.get("amendments") or ():
         changes = [f"{one['key']} from {one['before']} to {one['after']}" for one in amendment.get("changes", ())]
         at, reason = (
@@ -88,7 +88,7 @@ def _amendments(run: Run) -> Iterator[str]:
 
 def _interim_reports(run: Run) -> int:
     """Looks at the votes before closing: in the run's log, or in the log of the vote."""
-    told = run.read_json("voting.json").get("events") or () if run.has("voting.json") else ()
+    told = read_voting(run).get("events") or ()
     events = sum("interim" in str(event.get("what")) for event in told)
     if not run.has("log.jsonl"):
         return events

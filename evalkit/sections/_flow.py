@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Figure, Paragraph, Table
 from evalkit.sections._chart import curve
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.spec.study import TIE
 from evalkit.stats.clustered import clustered_share
@@ -38,7 +38,7 @@ def flow_table(run: Run, ballots: Ballots) -> Table:
 
 def _steps(run: Run) -> Iterator[tuple[str, str, int]]:
     """People and simulated raters at every step that voting.json counts."""
-    counted = run.read_json("voting.json").get("raters", {}) if run.has("voting.json") else {}
+    counted = read_voting(run).get("raters", {})
     for group, who in (("people", "People"), ("simulated", "Simulated raters")):
         for step, n in counted.get(group, {}).items():
             yield who, step, int(n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.sections import _format
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import read_votes
 from evalkit.store.run import Run
 
@@ -18,7 +18,7 @@ def notices(run: Run, facts: Facts, *, interim: bool = False) -> list[str]:
     if ballots is not None and ballots.simulated:
         votes = _format.plural(len(ballots.counted), "vote")
         found.append(f"Simulated: all {votes} were cast by a program. They say nothing about what people prefer.")
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     if (mode := voting.get("mode", "study")) != "study":
         found.append(f"{_format.sentence(str(mode))}: a rehearsal. Its votes are no result of the study.")
     return [*found, INTERIM] if interim else found

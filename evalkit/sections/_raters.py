@@ -7,7 +7,7 @@ from dataclasses import replace
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Paragraph, Table
 from evalkit.sections._rows import Row
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots, Contrast, contrasts
 from evalkit.stats.clustered import clustered_share
 from evalkit.stats.proportion import wilson
@@ -59,7 +59,7 @@ def exclusion_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
 
 def rules_in_words(run: Run) -> list[str]:
     """The rules of exclusion as they were frozen."""
-    rules = run.read_json("voting.json").get("exclusions") or {} if run.has("voting.json") else {}
+    rules = read_voting(run).get("exclusions") or {}
     return [told if isinstance(told, str) else f"{rule.replace('_', ' ')} {told:g}" for rule, told in rules.items()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -74,7 +75,7 @@ def read_facts(run: Run) -> Facts:
         RunError: not there, or not of this version's form.
     """
     record = run.read_json("resolved.json")
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     try:
         planned = record["study"] | ({"analysis": voting["analysis"]} if voting.get("analysis") else {})
         return Facts(
@@ -90,3 +91,9 @@ def read_facts(run: Run) -> Facts:
             where=str(run.path("resolved.json")),
             hint="make the report with the version that manifest.json names",
         ) from error
+
+
+def read_voting(run: Run) -> dict[str, Any]:
+    """voting.json: how the votes were collected; empty where the vote was never opened."""
+    found: dict[str, Any] = run.read_json("voting.json") if run.has("voting.json") else {}
+    return found

@@ -15,6 +15,7 @@ from evalkit.sections._comparison import sides, votes_section
 from evalkit.sections._comparison_plans import metrics_section, plans_section, run_table
 from evalkit.sections._notices import notices
 from evalkit.sections._publish import SCHEMA, publish
+from evalkit.sections._study import read_voting
 from evalkit.settings import Settings
 from evalkit.store.run import Run
 
@@ -30,7 +31,7 @@ def compare(
         RunError: a study is still open, or the runs share nothing that could be compared.
     """
     for run in (first, second):
-        voting = run.read_json("voting.json") if run.has("voting.json") else {}
+        voting = read_voting(run)
         if run.has("votes.parquet") and voting.get("closed_at", "unknown") is None:
             raise RunError("the study is still open: it is compared after it closed", where=run.name)
     record = compose(first, second, same or {})

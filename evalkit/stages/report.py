@@ -12,7 +12,7 @@ from evalkit.outcome import Outcome
 from evalkit.sections._blocks import Section, as_record
 from evalkit.sections._notices import notices
 from evalkit.sections._publish import SCHEMA, publish
-from evalkit.sections._study import read_facts
+from evalkit.sections._study import read_facts, read_voting
 from evalkit.settings import Settings
 from evalkit.store.run import Run
 
@@ -71,7 +71,7 @@ def compose(run: Run, *, interim: bool = False, chosen: Sequence[str] = ()) -> d
 
 def require_closed(run: Run, *, interim: bool) -> None:
     """Refuses to look into a study that is still open, unless that is asked for by name."""
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     if run.has("votes.parquet") and voting.get("closed_at", "unknown") is None and not interim:
         hint = "`evalkit vote close` first, or --interim, which every page will say"
         raise RunError("the study is still open: results are read once, after it closed", where=run.name, hint=hint)
