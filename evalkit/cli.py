@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evalkit import terminal
+from evalkit.cli_audit import audit, translate
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
@@ -31,6 +32,8 @@ app.command()(plan)
 app.command()(report)
 app.command()(export)
 app.command()(replay)
+app.command()(audit)
+app.command()(translate)
 
 
 def main() -> None:
