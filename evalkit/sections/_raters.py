@@ -14,7 +14,7 @@ from evalkit.stats.proportion import wilson
 from evalkit.store.run import Run
 
 SHOWN_RATERS = 40
-NO_RULE = "The study has no rule by which votes are left out"
+NO_RULE = "The study has no rule to leave out votes"
 
 
 def gold_rows(ballots: Ballots, facts: Facts) -> list[Row]:
@@ -36,10 +36,8 @@ def exclusion_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
     said = _format.listed(rules_in_words(run))
     voted = ballots.raters[ballots.raters["n_votes"] > 0]
     if not (voted["excluded_because"] != "").any():
-        planned = (
-            f"The rules fixed before the first vote ({said})" if said else "The study has no rule to leave out votes"
-        )
-        return [Paragraph(f"{planned}{' left nobody out' if said else ''}: the results stand on every rater's votes.")]
+        planned = f"The rules fixed before the first vote ({said}) left nobody out" if said else NO_RULE
+        return [Paragraph(f"{planned}: the results stand on every rater's votes.")]
     every = contrasts(_with_everybody(ballots), facts)
     pairs = zip(contrasts(ballots, facts), every, strict=True)
     unit = f"points, {facts.confidence} interval"
