@@ -180,7 +180,7 @@ def _made(value: Value) -> str:
 def run_table(one: Side, two: Side) -> Table:
     """Which run is which."""
     columns = (
-        Column("", align="left"),
+        Column("Which", align="left"),
         Column("run", align="left"),
         Column("systems", align="left"),
         Column("votes", "n"),

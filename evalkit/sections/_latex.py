@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from evalkit.sections._render import environment
@@ -54,6 +55,7 @@ TEX = {
     "]": "{]}",
 }
 LATIN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽžŁłŃńŚśŹźŻżĆćĘęĄąČčĚěŘřŮů"
+DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)([0-9]+)")
 LONG = 30
 """Characters from which a column of text is set as a paragraph."""
 
@@ -70,7 +72,8 @@ def as_pdf(svg: str) -> bytes:
     """A drawing for \\includegraphics: in black, without the marks of its making (the same bytes every time)."""
     import vl_convert
 
-    return bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
+    drawn = bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
+    return DATE.sub(lambda found: found[1] + b"0" * len(found[2]), drawn)
 
 
 def escape(text: str) -> str:
