@@ -21,6 +21,10 @@ EXTRA_OF = {
     "huggingface_hub": "models",
     "psycopg": "postgres",
     "ray": "ray",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxruntime",
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
 }
 
 
