@@ -52,11 +52,13 @@ class Latency:
         if len(whole):
             return whole / size, True
         cell = self.cell(system, runtime, size)
+        import pandas as pd
+
         calls = cell["network_calls"].get(str(steps)) if cell else None
         if calls is None or set(self.record["stages"]) < {"text", "step", "vae", "write"}:
             return whole, False
         parts = [self.stage(system, runtime, size, name) * (calls if name == "step" else 1) for name in self._parts()]
-        return sum(part for part in parts if len(part)) / size, False
+        return pd.concat([part for part in parts if len(part)], axis=1).sum(axis=1) / size, False
 
     def step_ratio(self, first: str, second: str, runtime: str, size: int, confidence: float) -> Estimate:
         """How long a step of `first` takes in those of `second`."""

@@ -117,8 +117,8 @@ def _figure(ratios: list[Ratio], facts: Facts) -> list[Block]:
     published = [r.published for r in ratios if r.published is not None]
     low, high = span([r.measured for r in ratios], include=(1.0, *published))
     scale = Scale(low, high, "ratio of seconds; 1: equally long", ".2f")
-    columns = (Column("Ratio", align="left"), Column("measured", f"{facts.confidence} interval"))
-    columns = (*columns, Column("rounds", "n"), Column("published"))
+    measured = Column("measured", f"{facts.confidence} interval")
+    columns = (Column("Ratio", align="left"), measured, Column("rounds", "n"), Column("published"))
     rows = tuple(
         (r.label, _format.measure(r.measured), str(r.measured.n), "–" if r.published is None else f"{r.published:.3f}")
         for r in ratios
@@ -183,8 +183,8 @@ def _image_table(latency: Latency, facts: Facts) -> Table:
 def _stage_table(latency: Latency, facts: Facts) -> Table:
     stages = {"text": "text", "step": "one step", "vae": "decoding", "safety": "safety check", "write": "file"}
     stages = {stage: title for stage, title in stages.items() if stage in set(latency.table["stage"])}
-    columns = (Column("System", align="left"), Column("Runtime", align="left"), Column("Batch"))
-    columns = (*columns, *(Column(title, "s a batch") for title in stages.values()))
+    heads = (Column("System", align="left"), Column("Runtime", align="left"), Column("Batch"))
+    columns = (*heads, *(Column(title, "s a batch") for title in stages.values()))
     rows = []
     for cell in latency.cells:
         named = (cell["system"], cell["runtime"], cell["batch_size"])
@@ -236,8 +236,8 @@ def _published_table(latency: Latency, facts: Facts) -> list[Block]:
     published = facts.study.published_latency
     if published is None:
         return []
-    columns = (Column("System", align="left"), Column("Runtime", align="left"), Column("Steps"))
-    columns = (*columns, Column("published", "s an image"), Column("measured here", "s an image"))
+    heads = (Column("System", align="left"), Column("Runtime", align="left"), Column("Steps"))
+    columns = (*heads, Column("published", "s an image"), Column("measured here", "s an image"))
     rows = []
     for row in published.rows:
         seconds, whole = latency.image(row.system, row.runtime.lower(), 1, row.steps)
