@@ -81,6 +81,23 @@ LATENCY = {
     "round": INTEGER,
     "seconds": NUMBER,
 }
+AUDIT = {
+    "check": STRING,
+    "system": STRING,
+    "lang": STRING,
+    "group": STRING,
+    "measure": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "prompts": INTEGER,
+    "method": STRING,
+    "p": NUMBER,
+    "p_holm": NUMBER,
+    "note": STRING,
+    "signature": STRING,
+}
 CONTRACTS = {
     "latency": LATENCY,
     "images": IMAGES,
@@ -88,6 +105,7 @@ CONTRACTS = {
     "scores_set": SCORES_SET,
     "votes": VOTES,
     "raters": RATERS,
+    "audit": AUDIT,
 }
 """`seconds`: of one batch; `stage`: text, step (one network call), vae, safety, write, or image (all).
 `side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
