@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from evalkit import terminal
-from evalkit.cli_bench import bench
 from evalkit.cli_audit import audit, translate
+from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
 from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
