@@ -10,6 +10,7 @@ import typer
 
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
+from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
@@ -32,6 +33,7 @@ app.command()(plan)
 app.command()(report)
 app.command()(export)
 app.command()(replay)
+app.command()(bench)
 app.command()(audit)
 app.command()(translate)
 
