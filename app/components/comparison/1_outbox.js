@@ -51,6 +51,7 @@ function makeOutbox(onAnswer, onTrouble) {
       flush();
     },
     has(test) { return waiting.some(test); },
+    all(test) { return waiting.filter(test); },
     get empty() { return waiting.length === 0; },
     get failing() { return failures > 0; },
     close() { clearTimeout(timer); window.removeEventListener("online", flush); },

@@ -37,6 +37,10 @@ function makePage(root) {
     [study, words, leaveFor] = [fresh, fresh.words, over];
     present(fresh.comparison);
     if (!study.example) outbox.open(`evalkit-${fresh.token}`, (waiting) => ({ token: study.token, lang: study.language, outbox: waiting }));
+    for (const cast of outbox.all((action) => action.do === "cast" && action.assignment === data.assignment)) {
+      local[cast.question] = cast.choice; // kept over F5
+    }
+    render();
   }
 
   function answered(answer, fault) {
