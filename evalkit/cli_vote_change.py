@@ -11,6 +11,8 @@ from evalkit.cli_vote import vote_app
 from evalkit.options import DEFAULT, AsJson, StudyName, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
 
+__all__ = ["vote_app"]
+
 Codes = Annotated[list[str] | None, typer.Option("--rater", help="a rater's code, as `vote invite` gave it")]
 
 
