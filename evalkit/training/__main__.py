@@ -43,6 +43,21 @@ def check(
 
 
 @app.command()
+def sheet(
+    folder: Annotated[Path, typer.Argument(help="gets sheet.png, and key.csv with what was asked")],
+    system: Annotated[str, typer.Option(help="emoji-sd or emoji-nas")] = "emoji-sd",
+    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 50,
+    seed: Annotated[int, typer.Option(help="draws the scenes and the noise")] = 64,
+    out: Out = None,
+) -> None:
+    """Draw a contact sheet of 64 pictures for a reader who has not seen the prompts; the key lies beside it."""
+    from evalkit.training.sheet import write_sheet
+
+    use_threads()
+    write_sheet(out or _weights(), folder, system=system, steps=steps, seed=seed)
+
+
+@app.command()
 def references(out: Out = None) -> None:
     """Write EfficientNet-lite0 features of fresh renders, the reference of the Frechet distance."""
     from evalkit.training.references import write_references
