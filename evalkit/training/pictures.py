@@ -1,21 +1,25 @@
 """The pictures that a check needs, drawn once: a check that was cut off goes on, and a second reading draws nothing."""
 
+import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.extractors import lite0
+from evalkit.extractors._cache import cached_features
 from evalkit.outcome import Progress, silent
+from evalkit.settings import settings
 from evalkit.spec.fingerprint import folder_digest
 from evalkit.spec.identity import digest
 from evalkit.store.files import write_bytes
-from evalkit.training import drawing
+from evalkit.training import drawing, references
 
 Pixels = NDArray[np.uint8]
+Features = Callable[[Pixels], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,19 @@ class Pictures:
         return np.concatenate(parts)
 
 
-def load_unet(weights: Path, system: str) -> Any:
-    """The denoiser of a system alone."""
-    return drawing.load(weights / system).unet
+@dataclass(frozen=True)
+class Lite0Features:
+    """EfficientNet-lite0 features of pictures, kept by content in `folder`."""
+
+    folder: Path
+
+    def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
+        """(n, 64, 64, 3) uint8 to (n, 1280)."""
+        named = {hashlib.sha256(picture.tobytes()).hexdigest(): picture for picture in pixels}
+        found = cached_features(named, lite0.identity(settings()), lambda: _embed, self.folder)
+        return np.stack([found[hashlib.sha256(picture.tobytes()).hexdigest()] for picture in pixels])
+
+
+def _embed(pixels: Sequence[Pixels]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(pixels), references.BATCH):
+        yield references.lite0_features(np.stack(pixels[start : start + references.BATCH]))

@@ -34,7 +34,7 @@ def sheet_scenes(n: int, seed: int) -> tuple[Scene, ...]:
     return tuple(every[place] for place in np.random.default_rng((seed, n)).permutation(len(every))[:n])
 
 
-def contact_sheet(pixels: NDArray[np.uint8], labels: Sequence[str] | None = None, columns: int = COLUMNS) -> Image.Image:
+def contact_sheet(pixels: NDArray[np.uint8], labels: Sequence[str] = (), columns: int = COLUMNS) -> Image.Image:
     """Pictures (n, side, side, 3) in rows, each with its number, or its label, above it."""
     words = labels or [str(place) for place in range(1, len(pixels) + 1)]
     rows = -(-len(pixels) // columns)
