@@ -80,6 +80,15 @@ class Published(Spec):
     tables: dict[str, dict[str, float]] = Field(description="question -> system, `tie` or `neither` -> percent")
 
 
+class FewerSteps(Spec):
+    """A claim fixed before the images: `system` is as good as `as_good_as`, by `metric`, within `margin`."""
+
+    system: str
+    as_good_as: str
+    metric: str = Field(description="one of the study's metrics")
+    margin: float = Field(gt=0, description="in the metric's own unit")
+
+
 class Study(Spec):
     """One study."""
 
@@ -95,6 +104,7 @@ class Study(Spec):
     voting: Design | None = None
     analysis: Analysis = Analysis()
     published: Published | None = None
+    fewer_steps: tuple[FewerSteps, ...] = Field(default=(), description="claims that fewer steps are as good as more")
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -121,6 +131,11 @@ class Study(Spec):
             strangers = set(rows) - {*names, TIE, NEITHER}
             if strangers:
                 raise ValueError(f"published.tables has rows that are no system: {', '.join(sorted(strangers))}")
+        for claim in self.fewer_steps:
+            if strangers := {claim.system, claim.as_good_as} - set(names):
+                raise ValueError(f"fewer_steps names no system: {', '.join(sorted(strangers))}")
+            if claim.metric not in (metric.name for metric in self.metrics):
+                raise ValueError(f"fewer_steps.metric {claim.metric!r} is not among the study's metrics")
         return self
 
     def system(self, name: str) -> System:

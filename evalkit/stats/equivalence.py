@@ -26,8 +26,8 @@ def equivalence(mean: ClusteredMean, margin: float = 0.10, *, alpha: float = 0.0
     p is the larger of the two one-sided p-values; `estimate` carries the 1 - 2 alpha interval, which lies within the
     margin exactly when p < alpha.
     """
-    if not 0 < margin <= 1:
-        raise ValueError(f"the margin is {margin}: a net preference needs one above 0 and at most 1")
+    if not margin > 0:
+        raise ValueError(f"the margin is {margin}: it must be above 0")
     n, value, error, df = mean.estimate.n, mean.estimate.value, mean.standard_error, mean.degrees_of_freedom
     method = f"TOST, margin {margin:g}, {mean.test.method}"
     if value is None or error is None or df is None:

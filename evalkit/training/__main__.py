@@ -52,18 +52,41 @@ def check(
 
 
 @app.command()
+def nearest(
+    folder: Annotated[Path, typer.Argument(help="gets nearest.png and nearest.csv")],
+    system: Annotated[str, typer.Option(help="emoji-sd or emoji-nas")] = "emoji-sd",
+    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 50,
+    n: Annotated[int, typer.Option(min=8, max=480, help="pictures")] = 480,
+    seed: Annotated[int, typer.Option(min=0, help="as for check, whose pictures it takes")] = 0,
+    out: Out = None,
+) -> None:
+    """Show beside each picture the training render nearest to it: trained combinations above, never trained ones below.
+
+    The renders hold graphics of others (Twemoji, CC BY 4.0), so what this writes is not committed.
+    """
+    from evalkit.training.memory_sheet import write_nearest
+
+    use_threads()
+    write_nearest(
+        out or _weights(), settings().data_dir / "training", folder, system=system, steps=steps, n=n, seed=seed
+    )
+
+
+@app.command()
 def sheet(
     folder: Annotated[Path, typer.Argument(help="gets sheet.png, and key.csv with what was asked")],
     system: Annotated[str, typer.Option(help="emoji-sd or emoji-nas")] = "emoji-sd",
     steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 50,
     seed: Annotated[int, typer.Option(help="draws the scenes and the noise")] = 64,
+    n: Annotated[int, typer.Option(min=1, max=480, help="pictures")] = 64,
+    named: Annotated[bool, typer.Option("--named", help="say above each picture what was asked")] = False,
     out: Out = None,
 ) -> None:
-    """Draw a contact sheet of 64 pictures for a reader who has not seen the prompts; the key lies beside it."""
+    """Draw a contact sheet for a reader who has not seen the prompts; the key lies beside it."""
     from evalkit.training.sheet import write_sheet
 
     use_threads()
-    write_sheet(out or _weights(), folder, system=system, steps=steps, seed=seed)
+    write_sheet(out or _weights(), folder, system=system, steps=steps, seed=seed, n=n, named=named)
 
 
 @app.command()

@@ -15,6 +15,7 @@ BARS = {
     ("outside", "object"): 0.60,
     ("outside", "background"): 0.85,
 }
+READ_BAR = 45 / 64
 SHARE_AIM = 0.90
 MARGINS = {"FD-pca64": 0.15, "KID-lite0": 0.10}
 """30 steps count as good as 50 where they differ by less than this share of what 50 steps gain over 2."""
@@ -34,7 +35,7 @@ class Line:
 
 def lines(check: Check) -> tuple[Line, ...]:
     """All demands, in the order of the issue that set them."""
-    return (*_accuracies(check), *_steps(check), *_costs(check), *_aims(check))
+    return (*_accuracies(check), *_reading(check), *_steps(check), *_costs(check), *_aims(check))
 
 
 def accepted(found: tuple[Line, ...]) -> bool:
@@ -47,6 +48,11 @@ def _accuracies(check: Check) -> Iterator[Line]:
         bar = BARS[row.judge, row.what]
         demand = f"{row.judge} names the {row.what}: {row.pictures}, {row.steps} steps"
         yield Line(demand, f"at least {bar:.0%}", row.accuracy, _at_least(row.accuracy, bar), "share")
+
+
+def _reading(check: Check) -> Iterator[Line]:
+    demand = "a reader who sees no prompts names the object on a contact sheet"
+    yield Line(demand, f"at least {READ_BAR:.0%}", check.reading, _at_least(check.reading, READ_BAR), "share")
 
 
 def _aims(check: Check) -> Iterator[Line]:

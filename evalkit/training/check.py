@@ -14,7 +14,19 @@ from evalkit.errors import UnavailableError
 from evalkit.outcome import Progress, silent
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.proportion import wilson
-from evalkit.training import autoencoder, cost, drawing, export, graphics, ladder, naming, novelty, scenes, vocabulary
+from evalkit.training import (
+    autoencoder,
+    cost,
+    drawing,
+    export,
+    graphics,
+    ladder,
+    naming,
+    novelty,
+    scenes,
+    sheet,
+    vocabulary,
+)
 from evalkit.training.cost import EightImages, StepCost
 from evalkit.training.ladder import Ladder
 from evalkit.training.naming import Named
@@ -60,6 +72,7 @@ class Check:
     cost: StepCost
     eight: tuple[EightImages, ...]
     megabytes: float
+    reading: Estimate
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ class Bench:
     seed: int
 
     def draw(self, system: str, prompts: Sequence[str], steps: int) -> Pixels:
-        return self.pictures.of(system, prompts, steps, NOISE_SEED + 10_000 * self.seed)
+        return self.pictures.of(system, prompts, steps, noise_seed(self.seed))
 
 
 def measure(weights: Path, work: Path, n: int, seed: int = 0, progress: Progress = silent) -> Check:
@@ -105,7 +118,7 @@ def measure(weights: Path, work: Path, n: int, seed: int = 0, progress: Progress
         UnavailableError: weights are missing, or the graphics can't be fetched.
     """
     bench = _bench(weights, work, seed, progress)
-    asked = _asked(ALL, n, seed)
+    asked = asked_scenes(ALL, n, seed)
     prompts = [prompt for _, prompt in asked]
     pipelines = {name: drawing.load(weights / name) for name in SYSTEMS}
     own = _on_renders(bench, n)
@@ -124,6 +137,7 @@ def measure(weights: Path, work: Path, n: int, seed: int = 0, progress: Progress
         cost.step_cost(pipelines),
         tuple(cost.eight_images(pipelines[name], name, steps) for name, steps in PUBLISHED_STEPS.items()),
         export.megabytes(weights / name for name in (*SYSTEMS, "emoji-clip")),
+        sheet.reading(weights),
     )
 
 
@@ -180,7 +194,7 @@ def _of_system(name: str, bench: Bench, own: Sequence[Accuracy], n: int) -> list
     ceiling = {(row.judge, row.what): row.accuracy for row in own}
     rows = []
     for request in REQUESTS:
-        asked = _asked(request, n, bench.seed)
+        asked = asked_scenes(request, n, bench.seed)
         steps_asked = ladder.STEPS if request is ALL and name == SYSTEMS[0] else request.steps
         for steps in steps_asked:
             pixels = bench.draw(name, [prompt for _, prompt in asked], steps)
@@ -191,10 +205,15 @@ def _of_system(name: str, bench: Bench, own: Sequence[Accuracy], n: int) -> list
     return rows
 
 
-def _asked(request: Request, n: int, seed: int) -> list[tuple[Scene, str]]:
+def asked_scenes(request: Request, n: int, seed: int) -> list[tuple[Scene, str]]:
     """The scenes of a request, each with its sentence."""
     asked = wanted_scenes(request.part, max(8, round(n * request.share)), seed)
     return [(scene, _words(request.templates[i % len(request.templates)], scene)) for i, scene in enumerate(asked)]
+
+
+def noise_seed(seed: int) -> int:
+    """The seed of the first picture's noise, far enough from that of the next seed of a check."""
+    return NOISE_SEED + 10_000 * seed
 
 
 def relative(found: Estimate, ceiling: Estimate) -> Estimate:

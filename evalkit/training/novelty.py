@@ -66,7 +66,8 @@ def nearest(pixels: Pixels, training: Pixels) -> Nearest:
         closest = squared.argmin(axis=1)
         found = squared[np.arange(len(asked)), closest]
         places, best = np.where(found < best, start + closest, places), np.minimum(found, best)
-    return Nearest(places, np.sqrt(np.clip(best, 0, None) / asked.shape[1]))
+    exact = pixels.astype(np.float64) - training[places]  # the search rounds, this does not
+    return Nearest(places, np.sqrt(np.square(exact).mean(axis=(1, 2, 3))))
 
 
 def novelty(

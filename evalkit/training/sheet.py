@@ -1,13 +1,18 @@
 """A contact sheet without prompts, for a reader who has not seen them, and apart from it the key of what was asked."""
 
 import csv
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from evalkit.spec.fingerprint import folder_digest
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.proportion import wilson
 from evalkit.training import drawing, vocabulary
 from evalkit.training.vocabulary import COLOUR_NAMES, KINDS, Scene
 
@@ -15,17 +20,31 @@ PICTURES, COLUMNS = 64, 8
 TILE, CAPTION, GAP = 128, 22, 10
 
 
-def write_sheet(weights: Path, folder: Path, *, system: str, steps: int, seed: int, n: int = PICTURES) -> None:
-    """Draw `n` scenes chosen at random from all combinations; write sheet.png (numbered) and key.csv."""
+def write_sheet(
+    weights: Path, folder: Path, *, system: str, steps: int, seed: int, n: int = PICTURES, named: bool = False
+) -> None:
+    """Draw `n` scenes chosen at random from all combinations; write sheet.png (numbered, or named) and key.csv."""
     asked = sheet_scenes(n, seed)
     prompts = [vocabulary.canonical(scene) for scene in asked]
     pixels = drawing.draw(drawing.load(weights / system), prompts, steps, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    contact_sheet(pixels).save(folder / "sheet.png")
+    labels = [f"{KINDS[scene.kind].name}, {COLOUR_NAMES[scene.colour]}" for scene in asked] if named else ()
+    contact_sheet(pixels, labels).save(folder / "sheet.png", optimize=True)
     with (folder / "key.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("number", "object", "also accepted", "background", "combination"))
         writer.writerows(_key_rows(asked))
+
+
+def reading(weights: Path) -> Estimate:
+    """How many objects a reader named who had seen neither prompts nor kinds: reading.json, of these very weights."""
+    path, method = weights / "reading.json", "one fresh reader, Wilson"
+    if not path.is_file():
+        return Estimate(None, None, None, 0, method, note="nobody has read a contact sheet")
+    told = json.loads(path.read_text(encoding="utf-8"))
+    if told["weights"] != folder_digest(weights / told["system"]):
+        return Estimate(None, None, None, 0, method, note="the sheet that was read came from other weights")
+    return replace(wilson(told["right"], told["n"]), method=method)
 
 
 def sheet_scenes(n: int, seed: int) -> tuple[Scene, ...]:
