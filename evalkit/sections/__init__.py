@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from evalkit import registry
 
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "sample_efficiency", "gallery", "methods")
+ORDER = (
+    *(
+        "summary",
+        "study_tables",
+        "votes_quality",
+        "metrics",
+        "sample_efficiency",
+        "latency",
+        "languages",
+        "people",
+        "safety",
+    ),
+    *("gallery", "methods"),
+)
 
 
 def in_order() -> list[str]:
     """The names of all sections, as they follow each other in a report."""
     known = registry.names("sections")
     strangers = [name for name in known if name not in ORDER]
-    return [*ORDER[:-1], *strangers, ORDER[-1]]
+    return [name for name in (*ORDER[:-1], *strangers, ORDER[-1]) if name in known]

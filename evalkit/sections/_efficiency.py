@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,7 +120,7 @@ def _by_prompts(claim: FewerSteps, values: dict[str, float], images: pd.DataFram
         return Verdict(claim, nothing, None, None)
     paired = (means[claim.system] - means[claim.as_good_as]).dropna()
     mean = clustered_mean(paired.to_numpy(), np.array(paired.index), None, bounds=None)
-    found = equivalence(mean, claim.margin)
+    found = equivalence(mean, claim.margin, largest=inf)
     method = "paired by prompt; 90 % interval of two one-sided tests at 5 %"
     return Verdict(claim, replace(found.estimate, method=method), found.test.p, found.equivalent)
 

@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec import source
-from evalkit.spec.catalog import Slug
+from evalkit.spec.audit import Audit
+from evalkit.spec.catalog import Lang, Slug
 from evalkit.spec.design import Analysis, Design
 from evalkit.spec.source import Spec
 
@@ -62,7 +63,7 @@ class PromptSelection(Spec):
     seed: int = 0
     categories: tuple[str, ...] = ()
     challenges: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+    languages: tuple[Lang, ...] = ()
 
 
 class MetricChoice(Spec):
@@ -89,6 +90,24 @@ class FewerSteps(Spec):
     margin: float = Field(gt=0, description="in the metric's own unit")
 
 
+class PublishedSeconds(Spec):
+    """One cell of a published latency table."""
+
+    system: str
+    runtime: str
+    steps: int = Field(ge=1)
+    seconds: float = Field(gt=0, description="per image, as printed")
+
+
+class PublishedLatency(Spec):
+    """A published latency table, to stand beside what `evalkit bench` measures."""
+
+    source: str
+    hardware: str
+    note: str = ""
+    rows: tuple[PublishedSeconds, ...] = Field(min_length=1)
+
+
 class Study(Spec):
     """One study."""
 
@@ -103,8 +122,10 @@ class Study(Spec):
     reference: str | None = Field(default=None, description="reference features (.npz) or folder, for set metrics")
     voting: Design | None = None
     analysis: Analysis = Analysis()
+    audit: Audit | None = None
     published: Published | None = None
     fewer_steps: tuple[FewerSteps, ...] = Field(default=(), description="claims that fewer steps are as good as more")
+    published_latency: PublishedLatency | None = None
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -136,6 +157,9 @@ class Study(Spec):
                 raise ValueError(f"fewer_steps names no system: {', '.join(sorted(strangers))}")
             if claim.metric not in (metric.name for metric in self.metrics):
                 raise ValueError(f"fewer_steps.metric {claim.metric!r} is not among the study's metrics")
+        for row in self.published_latency.rows if self.published_latency else ():
+            if row.system not in names:
+                raise ValueError(f"published_latency names a system that is none: {row.system}")
         return self
 
     def system(self, name: str) -> System:
