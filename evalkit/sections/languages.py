@@ -12,6 +12,8 @@ from evalkit.sections._language_votes import vote_blocks
 from evalkit.sections._study import Facts, read_facts
 from evalkit.store.run import Run
 
+ROOM = 0.18
+"""of the axis, kept free beyond zero for the numbers"""
 CHECKS = ("language_gap", "language_health", "tokenisation", "translation_quality")
 
 
@@ -48,7 +50,8 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
     if not drawn:
         return None
     low, high = span([gap.estimate for gap in drawn])
-    scale = Scale(low, high, f"{metric} against the original text, difference to {spoken(audited.base)}", "+~g")
+    room = ROOM * (high - low)
+    scale = Scale(low, high + room, f"{metric} against the original text, minus {spoken(audited.base)}", "+~f")
     return Figure(
         name=f"language-gap-{metric.replace('_', '-')}",
         title=_language_words.figure_title(audited, metric),
@@ -63,8 +66,13 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
 
 def _panel(system: str, gaps: list[Number], facts: Facts, scale: Scale) -> Panel:
     mine = sorted((gap for gap in gaps if gap.system == system), key=lambda gap: gap.estimate.value or 0.0)
-    marks = [Mark(spoken(gap.lang), _text(gap), gap.estimate, facts.colour(system)) for gap in mine]
+    marks = [Mark(spoken(gap.lang), _value(gap), gap.estimate, facts.colour(system)) for gap in mine]
     return intervals(facts.label(system), marks, scale)
+
+
+def _value(gap: Number) -> str:
+    """The value alone: its interval is drawn, and stands in the table."""
+    return _text(gap).split(" (")[0]
 
 
 def _text(gap: Number) -> str:

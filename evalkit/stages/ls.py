@@ -1,4 +1,4 @@
-"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics."""
+"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics, checks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def ls(kind: str, settings: Settings) -> Outcome:
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
-        "metrics": _metrics,
+        "metrics": lambda _: _things("metrics"),
+        "checks": lambda _: _things("checks"),
     }
     if kind not in kinds:
         raise registry.unknown("kind", kind, kinds)
@@ -73,8 +74,8 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": item.name, "title": item.text["en"], "remark": ", ".join(sorted(item.text))} for item in questions]
 
 
-def _metrics(settings: Settings) -> list[dict[str, Any]]:
-    modules = [(name, registry.get("metrics", name)) for name in registry.names("metrics")]
+def _things(package: str) -> list[dict[str, Any]]:
+    modules = [(name, registry.get(package, name)) for name in registry.names(package)]
     return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
 
 

@@ -8,7 +8,7 @@ from tests.simulation import language_gap
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_gaps_are_covered_and_none_is_shown_where_there_is_none():
-    rows = language_gap.gap_table(800)
+    rows = language_gap.gap_table(500)
     assert [r for r in rows if r.coverage < (0.925 if r.noise == "normal" or r.prompts >= 60 else 0.87)] == []
     assert [
         r for r in rows if r.planted == 0 and r.shown > (0.045 if r.noise == "normal" or r.prompts >= 60 else 0.11)
