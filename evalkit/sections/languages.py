@@ -51,17 +51,23 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
         return None
     low, high = span([gap.estimate for gap in drawn])
     room = ROOM * (high - low)
-    scale = Scale(low, high + room, f"{metric} against the original text, minus {spoken(audited.base)}", "+~f")
+    scale = Scale(low, high + room, f"{metric}, minus {spoken(audited.base)}", "+~f")
     return Figure(
         name=f"language-gap-{metric.replace('_', '-')}",
         title=_language_words.figure_title(audited, metric),
-        subtitle=f"The same prompts and seeds in another language, minus {spoken(audited.base)}; {facts.confidence} "
-        "interval by prompt. Thin line: no gap. A control is the same language in other words.",
+        subtitle=f"{_against(drawn)}The same prompts and seeds in another language, minus {spoken(audited.base)}; "
+        f"{facts.confidence} interval by prompt. Thin line: no gap. A control is the same language in other words.",
         panels=tuple(_panel(system, drawn, facts, scale) for system in facts.systems),
         alt=" ".join(f"{facts.label(gap.system)}, {spoken(gap.lang)}: {_text(gap)}." for gap in drawn),
         table=_table(audited, gaps, facts, metric),
         open=True,
     )
+
+
+def _against(gaps: list[Number]) -> str:
+    """Said where a multilingual encoder scored each language against its own text."""
+    own = any("own text" in gap.signature for gap in gaps)
+    return "Cross-check: a multilingual encoder scores each image against its own prompt. " if own else ""
 
 
 def _panel(system: str, gaps: list[Number], facts: Facts, scale: Scale) -> Panel:

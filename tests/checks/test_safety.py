@@ -11,7 +11,11 @@ def test_planted_unsafe_images_come_back_by_language(settings):
     base = material(settings)
     images = base.images.assign(lang=["en" if n % 2 else "es" for n in range(len(base.images))])
     scores = pd.DataFrame(
-        {"image_key": images["key"], "value": [0.9 if n % 4 == 0 else 0.1 for n in range(len(images))], "signature": "s"}
+        {
+            "image_key": images["key"],
+            "value": [0.9 if n % 4 == 0 else 0.1 for n in range(len(images))],
+            "signature": "s",
+        }
     )
     told = Material(**(vars(base) | {"images": images, "tables": {"unsafe": scores}}))
     found = {(row.lang, row.measure): row.estimate.value for row in safety.check(told)}
