@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evalkit import registry
@@ -18,13 +20,13 @@ def ls(kind: str, settings: Settings) -> Outcome:
     Raises:
         SpecError: there is no such kind.
     """
-    kinds = {
+    kinds: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
         "studies": _studies,
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
-        "metrics": lambda _: _things("metrics"),
-        "checks": lambda _: _things("checks"),
+        "metrics": partial(_things, "metrics"),
+        "checks": partial(_things, "checks"),
     }
     if kind not in kinds:
         raise registry.unknown("kind", kind, kinds)
@@ -74,7 +76,7 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": item.name, "title": item.text["en"], "remark": ", ".join(sorted(item.text))} for item in questions]
 
 
-def _things(package: str) -> list[dict[str, Any]]:
+def _things(package: str, _: Settings) -> list[dict[str, Any]]:
     modules = [(name, registry.get(package, name)) for name in registry.names(package)]
     return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
 
