@@ -125,6 +125,7 @@ class Study(Spec):
     audit: Audit | None = None
     published: Published | None = None
     fewer_steps: tuple[FewerSteps, ...] = Field(default=(), description="claims that fewer steps are as good as more")
+    sections: tuple[str, ...] = Field(default=(), description="of the report, in this order; default: all of them")
     published_latency: PublishedLatency | None = None
 
     @field_validator("prompts", mode="before")
