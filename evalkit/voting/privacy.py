@@ -90,6 +90,7 @@ def _drop_votes(session: Session, rater_id: int) -> int:
     session.execute(delete(ReportRow).where(ReportRow.assignment_id.in_(mine)))
     for row in session.scalars(select(AssignmentRow).where(AssignmentRow.id.in_(mine))):
         row.served_at = row.finished_at = row.revealed_at = None
+    session.flush()
     session.expire_all()
     return int(dropped)
 

@@ -56,7 +56,7 @@ def test_work_holds_a_sheet_and_who_comes_back_goes_on_with_what_is_left(trial):
     with db.session(trial.engine) as session:
         assert serving.next_comparison(session, slow, after(2 * HOURS)) is None
         counts = select(AssignmentRow.comparison_id, func.count()).where(AssignmentRow.finished_at.is_not(None))
-        done = dict(session.execute(counts.group_by(AssignmentRow.comparison_id)).tuples().all())
+        done = dict(list(session.execute(counts.group_by(AssignmentRow.comparison_id)).all()))
     assert set(done.values()) == {4} and len(done) == 8  # every comparison by four raters, drop-out or not
 
 
