@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -14,7 +15,7 @@ from evalkit.errors import VotingError
 from evalkit.settings import settings
 
 
-def sign_in() -> dict[str, dict[str, str]] | None:
+def sign_in() -> dict[str, Any] | None:
     """What Streamlit's st.login needs, from the environment alone; None where no identity provider is named."""
     known = settings()
     if known.oidc_client_id is None or known.oidc_client_secret is None or known.oidc_metadata_url is None:
