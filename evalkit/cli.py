@@ -127,7 +127,13 @@ def generate(
     categories: Names = "",
     sample: Annotated[int | None, typer.Option(min=1, help="only this many prompts, drawn by key")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many prompts")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="images drawn at once; fixed in the plan")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="images at once; default: what memory has room for, fixed in the plan")
+    ] = None,
+    no_safety_checker: Annotated[
+        bool, typer.Option("--no-safety-checker", help="draw without the checkpoints' own; recorded")
+    ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -144,7 +150,16 @@ def generate(
     part = Part(listed(systems), listed(categories), sample, limit)
     with terminal.bar(quiet=quiet or as_json) as progress:
         resolved = resolve_study(study, prompts)
-        return stage(resolved, this_settings(), part=part, batch_size=batch_size, dry_run=dry_run, progress=progress)
+        return stage(
+            resolved,
+            this_settings(),
+            part=part,
+            batch_size=batch_size,
+            safety_checker=not no_safety_checker,
+            compiled=compiled,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
 
 @app.command()

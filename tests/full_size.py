@@ -1,4 +1,4 @@
-"""Writes DeciDiffusion 1.0 and Stable Diffusion 1.5 at full size, with random weights, as their repositories lay them out.
+"""Writes DeciDiffusion 1.0 and SD 1.5 at full size, with random weights, as their repositories lay them out.
 
 File names, tensor names and number formats are those of the published repositories, not those that today's libraries
 would write: `text_model.` before a text encoder's names, the autoencoder of SD 1.5 with its attention under the old
@@ -72,7 +72,9 @@ def _common(folder: Path, *, suffix: str, vae: Shapes, scheduler: dict[str, Any]
     _json(folder / "vae/config.json", VAE_CONFIG)
     _weights(folder / f"vae/diffusion_pytorch_model{suffix}.safetensors", vae)
     _json(folder / "text_encoder/config.json", TEXT_CONFIG)
-    _weights(folder / f"text_encoder/model{suffix}.safetensors", _text_shapes(), positions=("text_model.embeddings", 77))
+    _weights(
+        folder / f"text_encoder/model{suffix}.safetensors", _text_shapes(), positions=("text_model.embeddings", 77)
+    )
     _json(folder / "safety_checker/config.json", CHECKER_CONFIG)
     inside = ("vision_model.vision_model.embeddings", 257)
     _weights(folder / f"safety_checker/model{suffix}.safetensors", _checker_shapes(), positions=inside)
@@ -107,8 +109,6 @@ def _old_name(key: str) -> str:
     for new, old in OLD_ATTENTION.items():
         key = key.replace(f".attentions.0.{new}.", f".attentions.0.{old}.")
     return key
-
-
 
 
 def _text_shapes(width: int = 768, layers: int = 12) -> Shapes:
