@@ -90,16 +90,24 @@ def check(
 
 @app.command()
 @shown
-def fetch(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
-    """Pin the revisions that a study leaves open, and download what it needs.
+def fetch(
+    study: StudyName = DEFAULT,
+    to: Annotated[Path | None, typer.Option(help="copy all of it to this folder too: an offline mirror")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="take all of it from such a folder")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Pin the revisions that a study leaves open, and download what it needs: models, metrics' networks, prompts.
 
     \b
-    Example: evalkit fetch decidiffusion-vs-sd15
+    Examples: evalkit fetch decidiffusion-vs-sd15
+              evalkit fetch --to /media/disk/mirror      (online)
+              evalkit fetch --from /media/disk/mirror    (offline)
     """
     from evalkit.stages.fetch import fetch as stage
 
     with terminal.bar(quiet=quiet or as_json) as progress:
-        return stage(resolve_study(study), this_settings(), progress=progress)
+        return stage(resolve_study(study), this_settings(), to=to, source=source, progress=progress)
 
 
 @app.command("import")

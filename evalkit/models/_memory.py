@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from evalkit.models._hub_files import RemoteFile, chosen_files
+from evalkit.models._hub_files import chosen_files
 from evalkit.models._weights import tensor_shapes
 from evalkit.spec.catalog import ModelCard
 from evalkit.spec.plan import number_format
+from evalkit.store.hub import RemoteFile
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 NETWORK_NUMBERS_PER_PIXEL = 400

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from evalkit.errors import ModelError
-from evalkit.models._hub_files import RemoteFile, chosen_files
+from evalkit.models._hub_files import chosen_files
 from evalkit.spec.catalog import ModelCard
 from evalkit.spec.resolve import resolve
+from evalkit.store.hub import RemoteFile
 from tests.checkpoints import write_decidiffusion, write_stable_diffusion
 from tests.conftest import ROOT
 from tests.hub import serving
