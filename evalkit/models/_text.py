@@ -55,7 +55,8 @@ class TextStates:
         found = _joined([self._kept[prompt] for prompt in prompts])
         if guided and sampling.guidance > 1:
             found |= _joined([self._negated(sampling.negative_prompt)] * len(prompts))
-        return found | self._options()
+        unset = {"negative_prompt": None} if self.given is MASKS else {}  # its default is ""
+        return found | self._options() | unset
 
     def _negated(self, text: str) -> States:
         if text not in self._negative:
