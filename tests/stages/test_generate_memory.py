@@ -191,6 +191,15 @@ def test_without_the_safety_checker_is_explicit_and_recorded(checkout, settings)
     assert list(drawing_notes(run_of(resolved, settings))) == []
 
 
+def test_the_report_names_what_raters_were_not_shown(tmp_path):
+    run = Run(tmp_path)
+    named = [f"sd: prompt w-{number} (en), image 1" for number in range(7)]
+    run.write_json("manifest.json", {"stages": [{"stage": "vote open", "flagged_images": named, "left_out": 14}]})
+    [note] = drawing_notes(run)
+    assert "not shown to raters: 7 images (sd: prompt w-0 (en), image 1;" in note
+    assert "and 2 more" in note and "14 images were left out" in note
+
+
 def test_options_change_nothing_for_systems_without_networks_but_their_keys(checkout, settings):
     resolved = procedural(checkout)
     generate(resolved, settings, safety_checker=False)
