@@ -10,6 +10,7 @@ import typer
 
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
+from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
 from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.command()(plan)
+app.command()(bench)
 app.command()(audit)
 app.command()(translate)
 

@@ -26,6 +26,10 @@ EXTRA_OF = {
     "sentencepiece": "audit",
     "psycopg": "postgres",
     "ray": "ray",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxruntime",
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
 }
 
 
