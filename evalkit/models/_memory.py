@@ -18,10 +18,10 @@ from evalkit.store.hub import RemoteFile
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 NETWORK_NUMBERS_PER_PIXEL = 400
-"""Numbers that one guided step holds at its peak, per pixel of the image. Measured on Stable Diffusion 1.5 and
-DeciDiffusion 1.0 at 512 px with random weights: see tests/full_size.py; rounded up."""
-DECODER_NUMBERS_PER_PIXEL = 1_600
-"""The same for the autoencoder's decoder: 128 to 512 channels at the full size of the image."""
+"""Numbers that one guided step holds at its peak, per pixel and image: 261 for Stable Diffusion 1.5, 146 for
+DeciDiffusion 1.0 (tensors alive at once, counted in tests/models/test_memory.py); half as much again for workspaces."""
+DECODER_NUMBERS_PER_PIXEL = 1_200
+"""The same for the autoencoder's decoder, which has 128 to 512 channels at the full size of the image: 768."""
 USABLE = 0.85
 """Of the free memory; the rest is left to kernels' workspaces and to what else runs."""
 SMALL_NETWORK = 500_000_000

@@ -121,7 +121,7 @@ def test_another_error_of_the_device_is_not_taken_for_memory(networks, monkeypat
     ("free", "device", "weights", "expected"),
     [
         (80e9, "cuda", 5.2e9, (8, False)),
-        (8e9, "cuda", 2.6e9, (8, True)),
+        (6e9, "cuda", 2.6e9, (8, True)),
         (4e9, "cuda", 2.6e9, (1, True)),
         (1e9, "cuda", 2.6e9, (1, True)),
         (20e9, "cpu", 5.2e9, (2, False)),
