@@ -115,6 +115,7 @@ class Study(Spec):
     analysis: Analysis = Analysis()
     audit: Audit | None = None
     published: Published | None = None
+    sections: tuple[str, ...] = Field(default=(), description="of the report, in this order; default: all of them")
     published_latency: PublishedLatency | None = None
 
     @field_validator("prompts", mode="before")
