@@ -7,7 +7,7 @@ interrupted. What made an image is recorded beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -169,7 +169,7 @@ def _smaller(how: drawing.Drawing, error: OutOfMemoryError) -> drawing.Drawing:
 def _draw(
     work: Work, resolved: ResolvedStudy, settings: Settings, how: drawing.Drawing, told: Told, progress: Progress
 ) -> None:
-    """System by system: loads the model, runs its batches."""
+    """System by system. Of two systems, one is in memory at a time."""
     done = 0
 
     def drawn(batch: Batch) -> None:
@@ -177,11 +177,24 @@ def _draw(
         done += len(batch.images)
         progress("images", done, work.images)
 
-    for system, batches in work.batches.items():
-        compiled = how.runtime == "compile"
-        generator = models.load(resolved.cards[system], settings, compiled=compiled, vae_slicing=how.vae_slicing)
-        keep = _keeper(settings, work.batch_size, generator.made | {"versions": versions()}, told.differing)
-        local.run(batches, _drawer(generator, resolved, system, how), keep, drawn)
+    for system in work.batches:
+        _draw_system(system, work, resolved, settings, how, told, drawn)
+
+
+def _draw_system(
+    name: str,
+    work: Work,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    how: drawing.Drawing,
+    told: Told,
+    drawn: Callable[[Batch], None],
+) -> None:
+    """Loads the model, runs its batches, and lets go of it."""
+    compiled = how.runtime == "compile"
+    generator = models.load(resolved.cards[name], settings, compiled=compiled, vae_slicing=how.vae_slicing)
+    keep = _keeper(settings, work.batch_size, generator.made | {"versions": versions()}, told.differing)
+    local.run(work.batches[name], _drawer(generator, resolved, name, how), keep, drawn)
 
 
 def _drawer(generator: models.Generator, resolved: ResolvedStudy, name: str, how: drawing.Drawing) -> Draw:

@@ -78,7 +78,7 @@ def test_each_prompt_is_encoded_once_and_the_negative_one_once_a_run(kind, monke
     calls, encode = [], generator.pipeline.encode_prompt
 
     def counting(*args, **wishes):
-        calls.append((wishes["prompt"], wishes.get("do_classifier_free_guidance", False)))
+        calls.append((wishes.get("prompt"), wishes.get("do_classifier_free_guidance", False)))
         return encode(*args, **wishes)
 
     monkeypatch.setattr(generator.pipeline, "encode_prompt", counting)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from evalkit import models
 from evalkit.errors import ModelError, RunError
 from evalkit.models import _memory, _pipeline, decidiffusion, diffusers
 from evalkit.sections._drawing import drawing_notes
@@ -112,6 +113,26 @@ def test_another_error_of_the_device_is_not_taken_for_memory(networks, monkeypat
     with pytest.raises(RuntimeError, match="illegal"):
         generate(resolved, settings, batch_size=4)
     assert drawing.read(run_of(resolved, settings)).batch_size == 4
+
+
+def test_of_two_systems_one_is_in_memory_at_a_time(networks, monkeypatch):
+    """Two full-size systems would need twice the memory."""
+    import gc
+    import weakref
+
+    resolved, settings = networks
+    alive, load = [], models.load
+
+    def watched(*args, **wishes):
+        gc.collect()
+        assert not [one for one in alive if one() is not None]
+        generator = load(*args, **wishes)
+        alive.append(weakref.ref(generator.pipeline.unet))
+        return generator
+
+    monkeypatch.setattr(models, "load", watched)
+    generate(resolved, settings, part=Part(limit=1), batch_size=2)
+    assert len(alive) == 2
 
 
 # ---------------------------------------------------------------------------------------- the plan
