@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +52,7 @@ def load(card: ModelCard, settings: Settings, *, compiled: bool = False, vae_sli
     import torch
 
     device = prepare_torch(settings)
+    gc.collect()  # of the model before, if there was one: two at once may not fit
     loaded: PipelineGenerator = module.load(
         card, folder, dtype=getattr(torch, number_format(card, device)), device=device
     )
