@@ -8,9 +8,7 @@ from diffusers import DDIMScheduler, PNDMScheduler
 from evalkit.models._components import load_part
 from tests.full_size import DECI_SCHEDULER, PNDM_SCHEDULER
 
-THIRTY = (
-    "999 966 932 899 866 832 799 766 732 699 666 632 599 566 532 499 466 432 399 366 332 299 266 232 199 166 132 99"
-)
+THIRTY = "999 966 932 899 866 832 799 766 732 699 666 632 599 566 532 499 466 432 399 366 332 299 266 232 199 166 132"
 CUMULATED = {
     0: 0.99995887, 32: 0.99607813, 100: 0.97157443, 250: 0.84588122, 500: 0.49226505, 750: 0.1431556,
     900: 0.023603315, 966: 0.0026377961, 998: 2.2778e-06, 999: 0.0,
@@ -30,7 +28,7 @@ def test_decidiffusions_is_ddim_with_zero_terminal_snr(tmp_path):
     assert float(scheduler.final_alpha_cumprod) == float(scheduler.alphas_cumprod[0])
     assert float(scheduler.betas[999]) == 1
     scheduler.set_timesteps(30)
-    assert scheduler.timesteps.tolist() == [*map(int, THIRTY.split()), 66, 32]
+    assert scheduler.timesteps.tolist() == [*map(int, THIRTY.split()), 99, 66, 32]
     scheduler.set_timesteps(50)
     assert scheduler.timesteps.tolist() == list(range(999, 0, -20))
     assert scheduler.config.prediction_type == "v_prediction" and not scheduler.config.clip_sample
