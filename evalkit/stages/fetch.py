@@ -22,8 +22,8 @@ from evalkit.metrics._reference import find_reference
 from evalkit.models._hub_files import chosen_files
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.catalog import UNPINNED, ModelCard, PromptSet
-from evalkit.spec.resolve import Lock, ResolvedStudy, load_lock, lock_path
+from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, PromptSet
+from evalkit.spec.resolve import Lock, ResolvedStudy, find_prompt_set, load_lock, lock_path
 from evalkit.store import mirror
 from evalkit.store.files import write_text
 from evalkit.store.hub import Kind, RemoteFile, Repository, cache_folder, look_up
@@ -103,7 +103,7 @@ def fetch(
         done += file.bytes
         progress("megabytes", done // MEGABYTE, total // MEGABYTE)
     weights = [Item(f"weights/{path.name}", path) for path in _weights(resolved, settings)]
-    prompts.load(_locked(resolved.prompt_set, lock), settings)
+    prompts.load(_locked(_prompts(resolved), lock), settings)
     facts = {"revisions": _revisions(downloads), "files": len(lacking), "bytes": total}
     if to is not None:
         items = [item for download in downloads for item in download.items()] + weights
@@ -118,10 +118,17 @@ def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
     for name, revision in dict.fromkeys(_networks(resolved)):
         if not (resolved.root / name).is_dir():
             found.append(Need("model", name, revision))
-    prompt_set = resolved.prompt_set
+    prompt_set = _prompts(resolved)
     if prompt_set.revision is not None and not (prompt_set.loader == "parti" and settings.parti):
         found.append(Need("dataset", prompt_set.source, _pin(prompt_set.revision), prompt_set=prompt_set))
     return found
+
+
+def _prompts(resolved: ResolvedStudy) -> PromptSet:
+    """The study's prompt set; of translations, the set that is translated."""
+    if resolved.prompt_set.base is None:
+        return resolved.prompt_set
+    return find_prompt_set(resolved.prompt_set.base, Catalog(resolved.root), load_lock(lock_path(resolved.path)))
 
 
 def _pin(revision: str | None) -> str | None:
@@ -190,7 +197,7 @@ def _from_mirror(resolved: ResolvedStudy, settings: Settings, folder: Path, prog
         items += _mirrored(need, repository, record, folder)
     items += [_weight(place, settings) for place in record.files if place.startswith("weights/")]
     copied = mirror.use(folder, record, items, progress)
-    prompts.load(_locked(resolved.prompt_set, lock), settings)
+    prompts.load(_locked(_prompts(resolved), lock), settings)
     facts = {"revisions": revisions, "files": len(items), "bytes": copied}
     return _outcome(resolved, facts, None)
 
