@@ -6,15 +6,12 @@ Recall and coverage are shares of the reference set: new prompts move all of it 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from evalkit.metrics._metric import Difference, FeatureSet, Floats, Inference, SetValue
-from evalkit.stats.clustered import clustered_mean
+from evalkit.metrics._own_images import own_difference, own_mean
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.manifold import NEIGHBOURS, neighbourhoods
-from evalkit.stats.pairing import paired_difference
 
 OWN_IMAGES = {"precision": (0.0, 1.0), "density": None}
 """Those that are means over the study's own images, and the range of each value."""
@@ -27,10 +24,7 @@ def estimate(name: str, x: FeatureSet, reference: FeatureSet, inference: Inferen
     if values is None:
         return SetValue(Estimate(None, None, None, len(x.rows), method, note=_too_few(x, reference)), variant)
     if name in OWN_IMAGES:
-        mean = clustered_mean(
-            values, x.prompts, None, confidence=inference.confidence, bounds=OWN_IMAGES[name]
-        ).estimate
-        return SetValue(replace(mean, method=f"{method}, clustered t by prompt, this reference set"), variant)
+        return SetValue(own_mean(values, x, inference, method, OWN_IMAGES[name]), variant)
     note = "no valid interval: a share of the reference set, which depends on the number of images"
     return SetValue(Estimate(float(values.mean()), None, None, len(x.rows), method, note=note), variant)
 
@@ -41,9 +35,7 @@ def difference(name: str, x: FeatureSet, y: FeatureSet, reference: FeatureSet, i
     if name not in OWN_IMAGES or a is None or b is None:
         note = "no valid interval" if a is not None and b is not None else _too_few(x, reference)
         return Difference(Estimate(None, None, None, len(x.rows), f"{name}, difference", note=note), None)
-    rng = np.random.default_rng(inference.seed)
-    found = paired_difference(a, b, x.prompts, y.prompts, rng=rng, confidence=inference.confidence)
-    return Difference(found.estimate, found.test.p)
+    return own_difference(a, b, x, y, inference)
 
 
 def _values(name: str, x: FeatureSet, reference: FeatureSet) -> Floats | None:

@@ -118,20 +118,45 @@ class PromptSet(Spec):
     notes: str = ""
 
 
+Answers = dict[str, tuple[str, str, str, str]]
+
+
+class Wording(Spec):
+    """Other words for a question's answers, and for the question itself where `text` is given."""
+
+    text: dict[str, str] = Field(default_factory=dict)
+    answers: Answers
+    source: str = ""
+
+
 class Question(Spec):
     """What a rater is asked of two images; `answers` are the four buttons, in order."""
 
     name: Slug
     title: str
+    needs_prompt: bool = Field(default=True, description="it cannot be answered without the prompt")
     text: dict[str, str] = Field(description="the question by language (BCP-47); `en` is required")
-    answers: dict[str, tuple[str, str, str, str]] = Field(description="left, on par, right, neither; by language")
+    answers: Answers = Field(description="left, on par, right, neither; by language")
     wording_source: str = ""
+    wordings: dict[str, Wording] = Field(default_factory=dict, description="other wordings, by name")
 
     @model_validator(mode="after")
     def _english_is_there(self) -> Question:
         if "en" not in self.text or "en" not in self.answers:
             raise ValueError("text and answers need at least `en`")
+        if any("en" not in other.answers for other in self.wordings.values()):
+            raise ValueError("the answers of every wording need at least `en`")
         return self
+
+    def worded(self, wording: str) -> Question:
+        """The question in one of its wordings (`default`: as it stands), and in that alone."""
+        if wording == "default":
+            return self.model_copy(update={"wordings": {}})
+        if wording not in self.wordings:
+            raise registry.unknown("wording", wording, ["default", *self.wordings], where=f"question {self.name}")
+        other = self.wordings[wording]
+        update = {"text": self.text | other.text, "answers": other.answers, "wording_source": other.source}
+        return self.model_copy(update={**update, "wordings": {}})
 
 
 class Catalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 
@@ -29,3 +29,27 @@ def draw(keys: Iterable[str], size: int | None, seed: int) -> list[str]:
         return keys
     chosen = set(sorted(keys, key=lambda key: hashlib.sha256(f"{seed}|{key}".encode()).hexdigest())[:size])
     return [key for key in keys if key in chosen]
+
+
+def draw_stratified(groups: Mapping[str, Hashable], size: int | None, seed: int) -> list[str]:
+    """`size` of the keys of `groups` (key -> its group), from each group in proportion to its size; all if None.
+
+    Shares are rounded by largest remainder (Hamilton); equal remainders go to the group whose keys come first by hash.
+    """
+    if size is None or size >= len(groups):
+        return list(groups)
+    members: dict[Hashable, list[str]] = {}
+    for key in draw(groups, len(groups), seed):
+        members.setdefault(groups[key], []).append(key)
+    exact = {group: size * len(keys) / len(groups) for group, keys in members.items()}
+    shares = {group: int(share) for group, share in exact.items()}
+    order = sorted(members, key=lambda group: (shares[group] - exact[group], draw_rank(members[group], seed)))
+    for group in order[: size - sum(shares.values())]:
+        shares[group] += 1
+    chosen = {key for group, keys in members.items() for key in draw(keys, shares[group], seed)}
+    return [key for key in groups if key in chosen]
+
+
+def draw_rank(keys: Iterable[str], seed: int) -> str:
+    """The smallest sha256("seed|key") of some keys: an order of groups that tells nothing."""
+    return min(hashlib.sha256(f"{seed}|{key}".encode()).hexdigest() for key in keys)

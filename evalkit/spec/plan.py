@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec.catalog import ModelCard, Prompt
-from evalkit.spec.identity import digest, draw, image_seed
+from evalkit.spec.identity import digest, draw, draw_stratified, image_seed
 from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
 from evalkit.spec.study import System
 
@@ -55,16 +55,33 @@ def select_prompts(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[P
 
 
 def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:
-    """The keys of the prompts that raters see."""
+    """The keys of the prompts that raters see: from all, or from each group of `voting.stratify` in proportion."""
     design = resolved.study.voting
     if design is None:
         return []
-    keys = draw((prompt.key for prompt in prompts), design.sample, design.seed)
+    groups: dict[str, tuple[str, ...]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.key, tuple(getattr(prompt, name) for name in design.stratify))
+    keys = draw_stratified(groups, design.sample, design.seed)
     if design.sample and len(keys) < design.sample:
         raise SpecError(
             f"voting.sample is {design.sample}, but there are {len(keys)} prompts", where=str(resolved.path)
         )
     return keys
+
+
+def spare_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:
+    """Prompts for golds and warm-ups: those that raters do not judge otherwise, as many as are needed and there are.
+
+    Each gold has a prompt of its own, one for each system, and one more lends its image as a wrong answer.
+    """
+    design = resolved.study.voting
+    if design is None or not (design.quality.golds or design.quality.warmups):
+        return []
+    golds = design.quality.golds * len(resolved.study.systems)
+    wanted = golds + min(golds, 1) + design.quality.warmups
+    taken = set(voting_keys(prompts, resolved))
+    return draw((prompt.key for prompt in prompts if prompt.key not in taken), wanted, design.seed)
 
 
 def plan_images(

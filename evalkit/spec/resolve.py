@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -69,7 +70,8 @@ def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) ->
     for system in study.systems:
         check_size(system.name, cards[system.name], system.sampling.width, system.sampling.height, path)
     prompt_set = find_prompt_set(study.prompts.set, catalog, lock)
-    questions = tuple(catalog.question(name) for name in (study.voting.questions if study.voting else ()))
+    asked = study.voting.questions if study.voting else ()
+    questions = tuple(catalog.question(name).worded(study.voting.wording) for name in asked if study.voting)
     for metric in study.metrics:
         if metric.name not in (known := registry.names("metrics")):
             raise registry.unknown("metric", metric.name, known, where=str(path))
@@ -78,17 +80,24 @@ def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) ->
 
 
 def study_sha(study: Study, cards: dict[str, ModelCard], prompt_set: PromptSet, questions: tuple[Question, ...]) -> str:
-    """SHA-256 of all that can change a result: the study without its prose, and what it names."""
-    told = {"title", "summary", "notes", "url", "licence", "untested"}
+    """SHA-256 of all that can change a result: the study without its prose, and what it names.
+
+    What says the same as leaving it out does not count, so that a study keeps its SHA when evalkit learns a new option.
+    """
+    prose = {"title", "summary", "notes", "url", "licence", "untested"}
+
+    def told(record: Spec) -> dict[str, Any]:
+        return record.model_dump(mode="json", exclude=prose, exclude_defaults=True)
+
     selection = study.prompts.model_copy(update={"set": prompt_set.name})
     if prompt_set.sha256:  # the file's content counts, not where it lies
         prompt_set = prompt_set.model_copy(update={"source": "file"})
     return digest(
         {
-            "study": study.model_copy(update={"prompts": selection}).model_dump(mode="json", exclude=told),
-            "cards": {name: card.model_dump(mode="json", exclude=told) for name, card in cards.items()},
-            "prompts": prompt_set.model_dump(mode="json", exclude=told),
-            "questions": [question.model_dump(mode="json", exclude=told) for question in questions],
+            "study": told(study.model_copy(update={"prompts": selection})),
+            "cards": {name: told(card) for name, card in cards.items()},
+            "prompts": told(prompt_set),
+            "questions": [told(question) for question in questions],
         }
     )
 

@@ -11,7 +11,10 @@ from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec import source
 from evalkit.spec.catalog import Slug
+from evalkit.spec.design import Analysis, Design
 from evalkit.spec.source import Spec
+
+__all__ = ["Analysis", "Design", "Study", "System", "load_study"]
 
 DEFAULT_STUDY = "decidiffusion-vs-sd15"
 TIE, NEITHER = "tie", "neither"
@@ -67,32 +70,6 @@ class MetricChoice(Spec):
 
     name: str
     model: str | None = Field(default=None, description='as "emoji-clip"; default: the metric\'s own')
-
-
-class Design(Spec):
-    """The blind study: what raters see, and how much of it."""
-
-    sample: int | None = Field(default=None, ge=1, description="prompts shown, drawn from the study's; all if absent")
-    seed: int = Field(default=0, description="draws the sample, the sheets and the sides")
-    images: int = Field(default=1, ge=1, le=100, description="images per prompt and system")
-    questions: tuple[str, ...] = Field(default=("aesthetics", "alignment"), min_length=1)
-    raters: int = Field(default=10, ge=1, le=100_000, description="sheets drawn at opening: one a rater")
-    comparisons_per_rater: int | None = Field(default=None, ge=1, description="all of them if absent")
-
-    @field_validator("questions")
-    @classmethod
-    def _once_each(cls, questions: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(questions)) != len(questions):
-            raise ValueError("a question is named twice")
-        return questions
-
-
-class Analysis(Spec):
-    """Fixed before the first vote: what will be tested."""
-
-    primary_question: str = "aesthetics"
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    equivalence_margin: float = Field(default=0.10, gt=0, lt=1, description="on the net preference (W - L) / n")
 
 
 class Published(Spec):

@@ -54,6 +54,9 @@ def frechet_distance(
 
     The trace of the root is the sum of square roots of the eigenvalues of S1 S2 (LAPACK potrf, sygst, syevd).
     A covariance that is not positive definite takes two symmetric eigendecompositions instead.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinite numbers, a covariance that is not symmetric.
     """
     mu_1, mu_2 = (np.asarray(mean, dtype=np.float64) for mean in (mean_1, mean_2))
     sigma_1, sigma_2 = (np.asarray(sigma, dtype=np.float64) for sigma in (covariance_1, covariance_2))
@@ -61,6 +64,12 @@ def frechet_distance(
         raise ValueError(
             f"means {mu_1.shape}, {mu_2.shape} and covariances {sigma_1.shape}, {sigma_2.shape} do not fit"
         )
+    for numbers in (mu_1, mu_2, sigma_1, sigma_2):
+        if not np.isfinite(numbers).all():
+            raise ValueError("a mean or a covariance holds NaN or infinite numbers")
+    for sigma in (sigma_1, sigma_2):
+        if not np.allclose(sigma, sigma.T, rtol=1e-6, atol=1e-9 * np.abs(sigma).max(initial=0)):
+            raise ValueError("a covariance is not symmetric")
     root = _trace_of_root(sigma_1, sigma_2)
     return _distance(mu_1 - mu_2, float(np.trace(sigma_1) + np.trace(sigma_2)), root)
 
@@ -68,50 +77,83 @@ def frechet_distance(
 def frechet_distance_from_features(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Frechet distance of the rows of `x` and `y`, shapes (n, dimensions) and (m, dimensions), n and m >= 2.
 
-    With no more rows than dimensions on either side the covariances have no full rank; the trace of the root is then
-    the nuclear norm of Xc Yc' / sqrt((n-1)(m-1)), which needs no covariance at all.
+    With no more rows than dimensions on one side its covariance has no full rank; the trace of the root is then a
+    nuclear norm, which needs no covariance of that side (see `frechet_distance_to`).
     """
     rows_x, rows_y = _rows(x), _rows(y)
     if min(len(rows_x), len(rows_y)) < 2:
         raise ValueError(f"{len(rows_x)} and {len(rows_y)} feature rows: a Frechet distance needs two or more of each")
     if rows_x.shape[1] != rows_y.shape[1]:
         raise ValueError(f"features have {rows_x.shape[1]} and {rows_y.shape[1]} dimensions")
-    if min(len(rows_x), len(rows_y)) > rows_x.shape[1]:
-        one, two = moments([rows_x]), moments([rows_y])
-        return frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
-    return _gram_distance(rows_x, rows_y)
+    if max(len(rows_x), len(rows_y)) <= rows_x.shape[1]:
+        return _thin_distance(rows_x, rows_y.mean(axis=0), _unit(rows_y).T)
+    few, many = sorted((rows_x, rows_y), key=len)
+    return frechet_distance_to(few, moments([many]))
 
 
-def _gram_distance(x: Floats, y: Floats) -> float:
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    unit_x, unit_y = ((rows - mean) / np.sqrt(len(rows) - 1) for rows, mean in ((x, mean_x), (y, mean_y)))
-    root = float(linalg.svdvals(unit_x @ unit_y.T).sum())
-    return _distance(mean_x - mean_y, float((unit_x**2).sum() + (unit_y**2).sum()), root)
+def frechet_distance_to(x: npt.ArrayLike, reference: Moments) -> float:
+    """Frechet distance of the rows of `x`, shape (n, dimensions), n >= 2, to a set of which only the moments are kept.
+
+    With n <= dimensions: the sum of singular values of Xc R / sqrt(n-1), R R' = S of the reference.
+    """
+    rows = _rows(x)
+    if len(rows) > rows.shape[1]:
+        own = moments([rows])
+        return frechet_distance(own.mean, own.covariance, reference.mean, reference.covariance)
+    if len(rows) < 2 or rows.shape[1:] != reference.mean.shape:
+        raise ValueError(f"features {rows.shape} against {reference.mean.size} dimensions: two rows or more are needed")
+    return _thin_distance(rows, reference.mean, _root(reference.covariance))
+
+
+def _thin_distance(x: Floats, mean: Floats, root: Floats) -> float:
+    """Distance of rows to the Gaussian of this mean and of the covariance root @ root.T."""
+    unit = _unit(x)
+    trace = float(linalg.svdvals(unit @ root, overwrite_a=True, check_finite=False).sum())
+    return _distance(x.mean(axis=0) - mean, float((unit**2).sum() + (root**2).sum()), trace)
+
+
+def _unit(rows: Floats) -> Floats:
+    """Rows whose sum of squares is the covariance."""
+    return np.asarray((rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1))
+
+
+def _root(sigma: Floats) -> Floats:
+    """R with R R' = sigma: the Cholesky factor, or eigenvectors where there is none."""
+    factor = _cholesky(sigma)
+    if factor is not None:
+        return factor
+    values, vectors = linalg.eigh(sigma, check_finite=False)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
 
 
 def _trace_of_root(sigma_1: Floats, sigma_2: Floats) -> float:
     """Tr (S1 S2)^(1/2): with S2 = L L', the eigenvalues of L' S1 L."""
-    potrf, sygst = linalg.get_lapack_funcs(("potrf", "sygst"), (sigma_1, sigma_2))
-    factor, failed = potrf(sigma_2, lower=True, clean=True)
-    if failed or not _well_conditioned(factor):
+    factor = _cholesky(sigma_2)
+    if factor is None:
         return _trace_of_root_by_eigenvectors(sigma_1, sigma_2)
-    product, failed = sygst(sigma_1, factor, itype=2, lower=True)
+    product, failed = linalg.get_lapack_funcs("sygst", (sigma_1,))(sigma_1, factor, itype=2, lower=True)
     if failed:
         raise ValueError(f"LAPACK sygst refused argument {-failed}")
-    return float(np.sqrt(np.maximum(linalg.eigvalsh(product, lower=True, check_finite=False), 0)).sum())
+    values = linalg.eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
+    return float(np.sqrt(np.maximum(values, 0)).sum())
 
 
-def _well_conditioned(factor: Floats) -> bool:
-    """A pivot near rounding means that the factor, though LAPACK gave one, has few true digits."""
+def _cholesky(sigma: Floats) -> Floats | None:
+    """L with L L' = sigma; None where LAPACK finds no such factor, or one with few true digits (a pivot near 0)."""
+    factor, failed = linalg.get_lapack_funcs("potrf", (sigma,))(sigma, lower=True, clean=True)
+    if failed:
+        return None
     pivots = np.abs(np.diag(factor))
-    return bool(pivots.min() > 1e-6 * pivots.max())
+    return np.asarray(factor) if pivots.min() > 1e-6 * pivots.max() else None
 
 
 def _trace_of_root_by_eigenvectors(sigma_1: Floats, sigma_2: Floats) -> float:
-    """Tr (R S1 R)^(1/2), R = S2^(1/2): rank-deficient covariances welcome."""
-    values, vectors = linalg.eigh(sigma_2)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return float(np.sqrt(np.maximum(linalg.eigvalsh(root @ sigma_1 @ root), 0)).sum())
+    """Sum of singular values of R1' R2: rank-deficient covariances welcome, and no digits are lost by squaring."""
+    roots = []
+    for sigma in (sigma_1, sigma_2):
+        values, vectors = linalg.eigh(sigma, check_finite=False)
+        roots.append(vectors * np.sqrt(np.maximum(values, 0)))
+    return float(linalg.svdvals(roots[0].T @ roots[1], overwrite_a=True, check_finite=False).sum())
 
 
 def _distance(gap: Floats, traces: float, root: float) -> float:

@@ -45,7 +45,7 @@ def neighbourhoods(x: npt.ArrayLike, reference: npt.ArrayLike, k: int = NEIGHBOU
     own_reach, base_reach = _reach(rows, k), _reach(base, k)
     inside = np.zeros(len(rows))
     recall, coverage = np.zeros(len(base), dtype=bool), np.zeros(len(base), dtype=bool)
-    for part, squares in _blocks(rows, base):
+    for part, squares in squared_distance_blocks(rows, base):
         in_base_ball = squares < base_reach
         inside[part] = in_base_ball.sum(axis=1)
         coverage |= in_base_ball.any(axis=0)
@@ -56,13 +56,13 @@ def neighbourhoods(x: npt.ArrayLike, reference: npt.ArrayLike, k: int = NEIGHBOU
 def _reach(rows: Floats, k: int) -> Floats:
     """Squared distance of each row to its k-th nearest other row."""
     reach = np.empty(len(rows))
-    for part, squares in _blocks(rows, rows):
+    for part, squares in squared_distance_blocks(rows, rows):
         reach[part] = np.partition(squares, k, axis=1)[:, k]  # the row itself is the nearest, at distance 0
     return reach
 
 
-def _blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Squared distances of some rows of `x` to all of `y`."""
+def squared_distance_blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Squared Euclidean distances of some rows of `x` to all of `y`; -1 of a row to itself where `x` is `y`."""
     norms = (y**2).sum(axis=1)
     for start in range(0, len(x), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)

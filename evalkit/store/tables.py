@@ -20,10 +20,14 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 CHOICES = ("left", "tie", "right", "neither")
+KINDS = ("vote", "gold", "warmup")
+"""What a comparison is for. A vote's comparison that is shown again on a sheet (occasion 2) is a repeat."""
+MODES = ("study", "pilot", "preview")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -57,7 +61,11 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """A frozen study: `spec` holds what raters are shown and the plan of the analysis, without the systems."""
+    """A frozen study: `spec` holds what raters are shown and the plan of the analysis, without the systems.
+
+    A pilot or preview is a row of its own, with a SHA of its own, so that its votes cannot mix with the study's;
+    `rehearses` is the SHA of the study that it was copied from.
+    """
 
     __tablename__ = "study"
     __table_args__ = (UniqueConstraint("slug", "study_sha"),)
@@ -67,9 +75,15 @@ class StudyRow(Base):
     spec: Mapped[dict[str, Any]]
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    mode: Mapped[str] = mapped_column(
+        Enum(*MODES, name="mode", native_enum=False, create_constraint=True), default="study", server_default="study"
+    )
+    rehearses: Mapped[str | None] = mapped_column(String(64))
 
 
 class PromptRow(Base):
+    """A prompt in one language. `translations`: the same prompt in other languages of its set, language -> text."""
+
     __tablename__ = "prompt"
     __table_args__ = (UniqueConstraint("study_id", "key", "lang"),)
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -77,10 +91,14 @@ class PromptRow(Base):
     key: Mapped[str]
     lang: Mapped[str]
     text: Mapped[str]
+    translations: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
 
 class ImageRow(Base):
-    """`key` is random; `path` is relative to the data folder; `sha256` is that of the file as it is served."""
+    """`key` is random; `path` is relative to the data folder; `sha256` is that of the file as it is served.
+
+    `prompt_id` is the prompt that it is shown with: the wrong image of a gold hangs on the prompt that it does not fit.
+    """
 
     __tablename__ = "image"
     __table_args__ = (UniqueConstraint("key"),)
@@ -94,7 +112,11 @@ class ImageRow(Base):
 
 
 class ComparisonRow(Base):
-    """Two images of one prompt, ordered by their arms' codes, so that the order tells nothing."""
+    """Two images of one prompt, ordered by their arms' codes, so that the order tells nothing.
+
+    A gold has two images under one arm, in random order; `gold` names the right one. `votes_wanted`: how many sheets
+    had the comparison at opening, repeats not counted.
+    """
 
     __tablename__ = "comparison"
     __table_args__ = (UniqueConstraint("image_a_id", "image_b_id"), CheckConstraint("image_a_id != image_b_id", "two"))
@@ -102,12 +124,21 @@ class ComparisonRow(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     image_a_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     image_b_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    kind: Mapped[str] = mapped_column(
+        Enum(*KINDS, name="kind", native_enum=False, create_constraint=True), default="vote", server_default="vote"
+    )
+    gold: Mapped[str | None] = mapped_column(Enum("a", "b", name="gold", native_enum=False, create_constraint=True))
+    gold_kind: Mapped[str | None]
+    votes_wanted: Mapped[int] = mapped_column(default=0, server_default="0")
     image_a: Mapped[ImageRow] = relationship(foreign_keys=[image_a_id])
     image_b: Mapped[ImageRow] = relationship(foreign_keys=[image_b_id])
 
 
 class RaterRow(Base):
-    """`code` is the pseudonym of exports; of the invite's token only the hash is kept."""
+    """`code` is the pseudonym of exports; of the invite's token only the hash is kept.
+
+    `return_url`: where a recruiting platform wants its people back; `{code}` in it stands for the completion code.
+    """
 
     __tablename__ = "rater"
     __table_args__ = (UniqueConstraint("token_sha"), UniqueConstraint("code"))
@@ -126,12 +157,15 @@ class RaterRow(Base):
     consent_version: Mapped[str | None]
     completion_code: Mapped[str]
     erased_at: Mapped[datetime | None]
+    return_url: Mapped[str | None]
     study: Mapped[StudyRow] = relationship()
 
 
 class SheetRow(Base):
     """One rater's work, drawn whole at opening. `questions` is the order in which they are asked.
 
+    `hides_prompt`: questions that need no prompt are asked before it is revealed. `lang`: the one language of its
+    prompts, for raters who know it; None where languages are mixed.
     Sheets of a simulated panel are drawn beside those of people, and never given to them.
     """
 
@@ -142,11 +176,17 @@ class SheetRow(Base):
     rater_id: Mapped[int | None] = mapped_column(ForeignKey("rater.id"))
     simulated: Mapped[bool] = mapped_column(default=False)
     questions: Mapped[list[str]]
+    hides_prompt: Mapped[bool] = mapped_column(default=False, server_default=false())
+    lang: Mapped[str | None]
     assignments: Mapped[list[AssignmentRow]] = relationship(back_populates="sheet", order_by="AssignmentRow.position")
 
 
 class AssignmentRow(Base):
-    """A comparison on a sheet: its place, its side, and when it was shown and finished."""
+    """A comparison on a sheet: its place, its side, and when it was shown and finished.
+
+    Until `expires_at` it is held for the rater of its sheet; what is untouched then may go to another. `revealed_at`:
+    when a hidden prompt was shown. `draw`: the drawing that it comes from; 0 is the opening's, each has its event.
+    """
 
     __tablename__ = "assignment"
     __table_args__ = (
@@ -161,10 +201,14 @@ class AssignmentRow(Base):
     a_is_left: Mapped[bool]
     served_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revealed_at: Mapped[datetime | None]
+    draw: Mapped[int] = mapped_column(default=0, server_default="0")
     sheet: Mapped[SheetRow] = relationship(back_populates="assignments")
     comparison: Mapped[ComparisonRow] = relationship()
     votes: Mapped[list[VoteRow]] = relationship(order_by="VoteRow.id")
     reports: Mapped[list[ReportRow]] = relationship(order_by="ReportRow.id")
+    comment: Mapped[CommentRow | None] = relationship()
 
 
 class VoteRow(Base):
@@ -191,6 +235,17 @@ class ReportRow(Base):
     assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"))
     side: Mapped[str] = mapped_column(Enum("left", "right", name="side", native_enum=False, create_constraint=True))
     reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class CommentRow(Base):
+    """What a rater wrote about a comparison, if they wished."""
+
+    __tablename__ = "comment"
+    __table_args__ = (UniqueConstraint("assignment_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"))
+    text: Mapped[str]
     at: Mapped[datetime]
 
 

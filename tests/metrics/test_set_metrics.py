@@ -5,10 +5,11 @@ import pytest
 from scipy import stats
 
 from evalkit import registry
-from evalkit.metrics import cmmd, fd_lite0, fd_pca64, kid, kid_lite0
+from evalkit.metrics import authpct_lite0, cmmd, fd_infinity_lite0, fd_lite0, fd_pca64, kid, kid_lite0, mifd_lite0
 from evalkit.metrics._metric import FeatureSet
 from evalkit.metrics._test import p_value
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.frechet import frechet_distance_from_features
 
 SET_METRICS = [name for name in registry.names("metrics") if registry.get("metrics", name).info.level == "set"]
 
@@ -134,8 +135,9 @@ def test_a_kernel_difference_is_the_difference_and_its_interval_the_brute_force_
 @pytest.mark.parametrize("name", SET_METRICS)
 def test_every_set_metric_orders_planted_shifts_and_draws_nothing_unseeded(name):
     metric, base = registry.get("metrics", name), reference(200, 6)
+    rising = (metric.info.direction == "lower") != name.startswith("authpct")  # what is far away is no copy
     values = [metric.estimate(features(200, 6, seed=10, shift=shift), base).estimate.value for shift in (0, 1, 1.8)]
-    assert values == sorted(values, reverse=metric.info.direction == "higher") and len(set(values)) == 3
+    assert values == sorted(values, reverse=not rising) and len(set(values)) == 3
     one, two = (metric.difference(*(features(200, 6, seed=s) for s in (10, 11)), base) for _ in range(2))
     assert one == two
 
@@ -155,6 +157,30 @@ def test_more_neighbours_than_images_give_no_number_and_a_sentence():
     precision = registry.get("metrics", "precision_lite0")
     found = precision.estimate(features(4, 6, seed=0), reference(100, 6)).estimate
     assert found.value is None and found.note == "4 and 100 images: more than 5 of each are needed"
+
+
+def test_infinity_is_nearer_to_the_truth_than_the_plain_value_and_names_its_seed():
+    x, base = features(300, 16, seed=3, shift=0.5), reference(40_000, 16)
+    found = fd_infinity_lite0.estimate(x, base)
+    assert abs(found.estimate.value - 4.0) < abs(_plain(x, base) - 4.0)
+    assert found.variant == "line|points=15|seed=0|n=300" and found.estimate.low is None
+    assert fd_infinity_lite0.difference(x, x, base).estimate.value is None
+
+
+def test_copies_raise_mifd_and_lower_authpct():
+    base = reference(200, 64)
+    own = features(200, 64, seed=1)
+    copies = FeatureSet(base.rows + 1e-3 * own.rows, own.prompts)
+    assert mifd_lite0.estimate(own, base).estimate.value == pytest.approx(_plain(own, base))
+    found = mifd_lite0.estimate(copies, base).estimate
+    assert found.value > 100 * _plain(copies, base) and found.low is None and "training set" in found.note
+    honest, planted = (authpct_lite0.estimate(one, base).estimate for one in (own, copies))
+    assert planted.value == 0 < honest.low < honest.value < honest.high <= 100
+    assert authpct_lite0.difference(own, copies, base).p < 0.001
+
+
+def _plain(x, base):
+    return frechet_distance_from_features(x.rows, base.rows)
 
 
 def test_the_p_of_an_interval_is_that_of_the_t_test():

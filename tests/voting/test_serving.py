@@ -59,7 +59,7 @@ def test_what_is_shown_names_no_arm_and_no_system(sqlite_trial):
     for secret in (*sqlite_trial.link.systems, *sqlite_trial.link.systems.values(), *sqlite_trial.link.images.values()):
         assert secret not in told
     assert {question.name for question in shown.questions} == {"aesthetics", "alignment"}
-    assert shown.questions[0].answers == ("Left", "On par", "Right", "Neither")
+    assert shown.questions[0].answers == ("Left", "Equally good", "Right", "Both bad")
 
 
 @pytest.mark.parametrize("lang", ["es", "es-MX", "zz"])
