@@ -1,4 +1,4 @@
-"""CLIP R-precision: is an image nearer to its own prompt than to all others of the study?"""
+"""CLIP R-precision: whether an image is nearer to its own prompt than to all others of the study."""
 
 from __future__ import annotations
 

@@ -62,10 +62,10 @@ def _probabilities(batch: Sequence[Picture], answering: Any, processor: Any, dev
     images = [read_rgb(picture.path) for picture in batch]
     fed = processor(images=images, text=questions, padding=True, return_tensors="pt").to(device)
     fed["pixel_values"] = fed["pixel_values"].to(answering.dtype)
-    answer = processor.tokenizer([ANSWER], return_tensors="pt")["input_ids"].to(device)
+    answers = processor.tokenizer([ANSWER] * len(batch), return_tensors="pt")["input_ids"].to(device)
     with torch.inference_mode():
-        logits = answering(**fed, labels=answer.expand(len(batch), -1)).logits.float()
-    chosen = logits.log_softmax(dim=-1).gather(2, answer.expand(len(batch), -1)[..., None])
+        logits = answering(**fed, labels=answers).logits.float()
+    chosen = logits.log_softmax(dim=-1).gather(2, answers[..., None])
     return np.asarray(chosen.mean(dim=1).exp().cpu().numpy(), dtype=np.float32)
 
 

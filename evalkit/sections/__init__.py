@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from evalkit import registry
 
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "gallery", "methods")
+ORDER = ("summary", "study_tables", "votes_quality", "metrics", "health", "gallery", "methods")
 
 
 def in_order() -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import prompts, registry
 from evalkit.errors import SpecError
+from evalkit.metrics._health_card import card_sets, forget_card, write_card
 from evalkit.metrics._metric import Inference, Metric, Workplace, identity_of, title
 from evalkit.metrics._reference import Reference, find_reference
 from evalkit.metrics._set_sheet import set_sheet
@@ -44,7 +45,7 @@ def score(
     partial: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
-    """Computes what is missing; writes scores/NAME.parquet, metrics.json and thumbnails.
+    """Computes what is missing; writes scores/NAME.parquet, metrics.json, health.parquet and thumbnails.
 
     Args:
         metrics: only these; one that the study does not name is computed too, and marked as not planned.
@@ -60,11 +61,13 @@ def score(
     reference = find_reference(resolved.study.reference, resolved.root)
     places = {choice.name: _workplace(choice, resolved, settings, run, progress) for choice in chosen}
     identities = {name: identity_of(_metric(name), place) for name, place in places.items()}
+    training = find_reference(resolved.study.training_set, resolved.root)
+    card = card_sets([choice.name for choice in chosen], reference, training, identities)
     planned = _plan(resolved, settings, run)
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock():
         _forget_other_images(run, images)
-        fresh = []
+        fresh: list[str] = []
         for choice in chosen:
             facts = _facts(choice, identities[choice.name], reference, images, resolved)
             if not _is_done(run, choice.name, facts):
@@ -72,6 +75,8 @@ def score(
                 sheet = _sheet(choice, identities[name], reference, images, _scope(resolved), places[name])
                 _keep(run, choice.name, facts, sheet, images)
                 fresh.append(choice.name)
+        if card and write_card(run, images, card[1], _scope(resolved), places[card[0]]):
+            fresh.append("health card")
         made = _thumbnails(run, images, resolved, planned, progress)
         if fresh or made:
             add_stage(run, "score", seconds=time.perf_counter() - started, metrics=fresh, thumbnails=made)
@@ -155,6 +160,7 @@ def _is_done(run: Run, name: str, facts: dict[str, Any]) -> bool:
 def _forget_other_images(run: Run, images: pd.DataFrame) -> None:
     """Takes out metrics of other images than there are now, as after a --partial run: never two kinds in one table."""
     record, content = _record(run), content_digest(images)
+    forget_card(run, images)
     stale = [name for name, facts in record["metrics"].items() if facts["images"] != content]
     if stale:
         run.write_json(RECORD, _without(record, stale))
@@ -218,7 +224,8 @@ def _outcome(run: Run, fresh: list[str], chosen: list[MetricChoice], resolved: R
     names = {choice.name for choice in chosen}
     values = [row for row in record["values"] if row["metric"] in names]
     overall = [row for row in values if row["slice"] == OVERALL]
-    said = [f"{len(fresh)} metrics scored" if fresh else "nothing to score: all metrics are there"]
+    scored = [name for name in fresh if name in names]
+    said = [f"{len(scored)} metrics scored" if scored else "nothing to score: all metrics are there"]
     comparisons = [row for row in record["comparisons"] if row["metric"] in names]
     facts = {"run": str(run.folder), "fresh": fresh, "values": values, "comparisons": comparisons}
     warnings = tuple(dict.fromkeys(f"{row['metric']}: {row['note']}" for row in overall if row["value"] is None))

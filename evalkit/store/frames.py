@@ -72,7 +72,23 @@ RATERS = {
     "excluded_because": STRING,
     "simulated": BOOLEAN,
 }
+HEALTH = {
+    "panel": STRING,
+    "system": STRING,
+    "measure": STRING,
+    "setting": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "method": STRING,
+    "note": STRING,
+    "image": STRING,
+    "other": STRING,
+    "signature": STRING,
+}
 CONTRACTS = {
+    "health": HEALTH,
     "images": IMAGES,
     "scores_image": SCORES_IMAGE,
     "scores_set": SCORES_SET,

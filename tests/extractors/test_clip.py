@@ -51,7 +51,11 @@ def test_text_rows_equal_one_text_at_a_time_without_padding(settings, checkpoint
 def test_tokens_beyond_the_context_are_counted(settings, checkpoint):
     # Every word "a" is one token; start and end are two more.
     exact = " ".join("a" for _ in range(CONTEXT - 2))
-    assert clip.excess_tokens([exact, exact + " a", "a " * 200], clip.find_checkpoint(settings, "tiny-clip")) == [0, 1, 202 - CONTEXT]
+    assert clip.excess_tokens([exact, exact + " a", "a " * 200], clip.find_checkpoint(settings, "tiny-clip")) == [
+        0,
+        1,
+        202 - CONTEXT,
+    ]
 
 
 def test_the_identity_follows_the_weights(settings, checkpoint):

@@ -144,4 +144,4 @@ def test_r_precision_of_real_pictures_is_far_above_chance_and_of_planted_wrong_p
     wrong = [replace(one, prompt=pictures[place - 7].prompt) for place, one in enumerate(pictures)]
     right, planted = (clip_r_precision.score(made, workplace) for made in (pictures, wrong))
     assert right.values.mean() > 0.5 > 0.2 > planted.values.mean()
-    assert right.variant == f"among={len(gallery['items'])}"
+    assert right.variant == f"among={len({prompt for prompt, _ in drawn})}"

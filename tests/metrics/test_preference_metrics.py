@@ -92,7 +92,7 @@ def test_hps_is_the_cosine_of_open_clip_on_the_same_file(settings, workplace, pi
             ids = fed["input_ids"].masked_fill(fed["attention_mask"] == 0, 0)
             seen, read = network.encode_image(fed["pixel_values"]), network.encode_text(ids)
         told.append(functional.cosine_similarity(seen, read).item())
-    assert hps_v21.score(pictures, workplace).values == pytest.approx(told, abs=1e-5)
+    assert hps_v21.score(pictures, workplace).values == pytest.approx(told, abs=1e-4)
     state = torch.load(folder / hps_v21.WEIGHTS, weights_only=True)["state_dict"]
     state.pop("visual.transformer.resblocks.1.attn.in_proj_weight")
     torch.save({"state_dict": state}, folder / hps_v21.WEIGHTS)
