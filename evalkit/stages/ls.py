@@ -6,6 +6,7 @@ from typing import Any
 
 from evalkit import registry
 from evalkit.errors import EvalkitError
+from evalkit.metrics._catalogue import entries
 from evalkit.outcome import Outcome
 from evalkit.settings import Settings
 from evalkit.spec.catalog import Catalog
@@ -74,8 +75,11 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _metrics(settings: Settings) -> list[dict[str, Any]]:
-    modules = [(name, registry.get("metrics", name)) for name in registry.names("metrics")]
-    return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
+    return [entry | {"remark": _facts(entry)} for entry in entries()]
+
+
+def _facts(entry: dict[str, str]) -> str:
+    return f"{entry['level']} level, {entry['range']}, {entry['direction']} is better. {entry['reads']} {entry['file']}"
 
 
 def _remark(row: dict[str, Any]) -> str:

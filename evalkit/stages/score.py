@@ -8,20 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from evalkit import prompts, registry
+from evalkit import prompts
 from evalkit.errors import SpecError
 from evalkit.metrics._health_card import card_sets, forget_card, write_card
-from evalkit.metrics._metric import Inference, Metric, Workplace, identity_of, title
+from evalkit.metrics._metric import identity_of, title
 from evalkit.metrics._reference import Reference, find_reference
-from evalkit.metrics._set_sheet import set_sheet
-from evalkit.metrics._sheet import Scope, Sheet, image_sheet, signature
+from evalkit.metrics._scoring import metric_named, scope_of, sheet_of, takes_model, workplace_of
+from evalkit.metrics._sheet import Sheet, signature
 from evalkit.metrics._slices import OVERALL
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
-from evalkit.spec.resolve import ResolvedStudy, load_lock, lock_path
+from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import MetricChoice
 from evalkit.stats.multiplicity import holm
 from evalkit.store import drawing
@@ -59,8 +59,10 @@ def score(
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     chosen = choices(resolved, metrics)
     reference = find_reference(resolved.study.reference, resolved.root)
-    places = {choice.name: _workplace(choice, resolved, settings, run, progress) for choice in chosen}
-    identities = {name: identity_of(_metric(name), place) for name, place in places.items()}
+    places = {
+        choice.name: workplace_of(choice, resolved, settings, run.path("features"), progress) for choice in chosen
+    }
+    identities = {name: identity_of(metric_named(name), place) for name, place in places.items()}
     training = find_reference(resolved.study.training_set, resolved.root)
     card = card_sets([choice.name for choice in chosen], reference, training, identities)
     planned = _plan(resolved, settings, run)
@@ -72,10 +74,10 @@ def score(
             facts = _facts(choice, identities[choice.name], reference, images, resolved)
             if not _is_done(run, choice.name, facts):
                 name = choice.name
-                sheet = _sheet(choice, identities[name], reference, images, _scope(resolved), places[name])
+                sheet = sheet_of(choice, identities[name], reference, images, scope_of(resolved), places[name])
                 _keep(run, choice.name, facts, sheet, images)
                 fresh.append(choice.name)
-        if card and write_card(run, images, card[1], _scope(resolved), places[card[0]]):
+        if card and write_card(run, images, card[1], scope_of(resolved), places[card[0]]):
             fresh.append("health card")
         made = _thumbnails(run, images, resolved, planned, progress)
         if fresh or made:
@@ -92,8 +94,8 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
         hint = "add `metrics: [clip_score]`, or name some with --metrics"
         raise SpecError("the study names no metrics", where=str(resolved.path), hint=hint)
     for name in (*planned, *names):
-        _metric(name)
-    if wrong := [name for name, choice in planned.items() if choice.model and not _takes_model(name)]:
+        metric_named(name)
+    if wrong := [name for name, choice in planned.items() if choice.model and not takes_model(name)]:
         hint = "leave `model` out: only metrics on CLIP, or with a network of their own, take one"
         raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
@@ -102,29 +104,6 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
 def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
     return plan_images(chosen, resolved, device=drawing.device_of(run))
-
-
-def _takes_model(name: str) -> bool:
-    info = _metric(name).info
-    return info.extractor == "clip" or info.network is not None
-
-
-def _workplace(
-    choice: MetricChoice, resolved: ResolvedStudy, settings: Settings, run: Run, progress: Progress
-) -> Workplace:
-    revisions = load_lock(lock_path(resolved.path)).models
-    return Workplace(settings, run.path("features"), choice.model, progress, revisions)
-
-
-def _metric(name: str) -> Metric:
-    return cast(Metric, registry.get("metrics", name))
-
-
-def _scope(resolved: ResolvedStudy) -> Scope:
-    study = resolved.study
-    return Scope(
-        tuple(system.name for system in study.systems), study.images, Inference(study.seed, study.analysis.confidence)
-    )
 
 
 def _record(run: Run) -> dict[str, Any]:
@@ -137,7 +116,7 @@ def _facts(
     choice: MetricChoice, identity: str, reference: Reference | None, images: pd.DataFrame, resolved: ResolvedStudy
 ) -> dict[str, Any]:
     """What metrics.json tells about a metric; its numbers hang on `images` (a digest) and `signed`."""
-    metric = _metric(choice.name)
+    metric = metric_named(choice.name)
     label = reference.label if reference and metric.info.level == "set" else None
     return {
         "title": title(metric),
@@ -173,20 +152,6 @@ def _without(record: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         "metrics": {name: facts for name, facts in record["metrics"].items() if name not in names},
         **{key: [row for row in record[key] if row["metric"] not in names] for key in ("values", "comparisons")},
     }
-
-
-def _sheet(
-    choice: MetricChoice,
-    identity: str,
-    reference: Reference | None,
-    images: pd.DataFrame,
-    scope: Scope,
-    workplace: Workplace,
-) -> Sheet:
-    metric = _metric(choice.name)
-    if metric.info.level == "image":
-        return image_sheet(choice.name, metric, identity, images, scope, workplace)
-    return set_sheet(choice.name, metric, identity, reference, images, scope, workplace)
 
 
 def _keep(run: Run, name: str, facts: dict[str, Any], sheet: Sheet, images: pd.DataFrame) -> None:
