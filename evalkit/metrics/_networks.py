@@ -7,7 +7,7 @@ the hub's cache or the hub at the card's revision, or at that of the study's loc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,12 @@ def cards_of(metrics: Iterable[str], root: Path) -> list[NetworkCard]:
             found[name] = catalog.network(name)
             names.append(found[name].base)
     return list(found.values())
+
+
+def unpinned(metrics: Iterable[str], root: Path, revisions: Mapping[str, str]) -> list[str]:
+    """The cards that metrics need and whose revision is neither pinned nor locked, nor their files on this disk."""
+    open_ = [card.name for card in cards_of(metrics, root) if card.revision == UNPINNED and card.name not in revisions]
+    return sorted(name for name in open_ if not (root / "data" / "weights" / name).is_dir())
 
 
 def _folders(root: Path, name: str) -> tuple[Path, Path]:
