@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from evalkit import registry
 
+<<<<<<< HEAD
 ORDER = ("summary", "study_tables", "votes_quality", "metrics", "health", "gallery", "methods")
+=======
+ORDER = ("summary", "study_tables", "votes_quality", "metrics", "languages", "people", "safety", "gallery", "methods")
+>>>>>>> main
 
 
 def in_order() -> list[str]:
     """The names of all sections, as they follow each other in a report."""
     known = registry.names("sections")
     strangers = [name for name in known if name not in ORDER]
-    return [*ORDER[:-1], *strangers, ORDER[-1]]
+    return [name for name in (*ORDER[:-1], *strangers, ORDER[-1]) if name in known]

@@ -87,6 +87,23 @@ HEALTH = {
     "other": STRING,
     "signature": STRING,
 }
+AUDIT = {
+    "check": STRING,
+    "system": STRING,
+    "lang": STRING,
+    "group": STRING,
+    "measure": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "prompts": INTEGER,
+    "method": STRING,
+    "p": NUMBER,
+    "p_holm": NUMBER,
+    "note": STRING,
+    "signature": STRING,
+}
 CONTRACTS = {
     "health": HEALTH,
     "images": IMAGES,
@@ -94,6 +111,7 @@ CONTRACTS = {
     "scores_set": SCORES_SET,
     "votes": VOTES,
     "raters": RATERS,
+    "audit": AUDIT,
 }
 """`side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
 `simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""
