@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from evalkit import registry
 
-<<<<<<< HEAD
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "health", "gallery", "methods")
-=======
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "languages", "people", "safety", "gallery", "methods")
->>>>>>> main
+ORDER = (
+    *("summary", "study_tables", "votes_quality", "metrics", "health", "languages", "people", "safety", "gallery"),
+    "methods",
+)
 
 
 def in_order() -> list[str]:
