@@ -10,7 +10,9 @@ import typer
 
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
+from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
+from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
 from evalkit.errors import EvalkitError
@@ -28,6 +30,10 @@ app = typer.Typer(
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.command()(plan)
+app.command()(report)
+app.command()(export)
+app.command()(replay)
+app.command()(bench)
 app.command()(audit)
 app.command()(translate)
 
@@ -204,24 +210,6 @@ def app_(
 
     terminal.show(announce(which, port=port), as_json=as_json)
     serve(which, this_settings(), port=port)
-
-
-@app.command()
-@shown
-def report(
-    study: StudyName = DEFAULT,
-    out: Annotated[Path | None, typer.Option(help="where to write it; default reports/STUDY-SHA8")] = None,
-    as_json: AsJson = False,
-) -> Outcome:
-    """Write the report of a study from its run folder alone: page, Markdown, LaTeX, JSON.
-
-    \b
-    Example: evalkit report demo
-    """
-    from evalkit.stages.report import report as stage
-    from evalkit.store.run import latest_run
-
-    return stage(latest_run(this_settings().runs_dir, study), this_settings(), out=out)
 
 
 @app.command()

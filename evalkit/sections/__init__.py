@@ -9,8 +9,8 @@ from __future__ import annotations
 from evalkit import registry
 
 ORDER = (
-    *("summary", "study_tables", "votes_quality", "metrics", "health", "languages", "people", "safety", "gallery"),
-    "methods",
+    *("summary", "reconstruction", "study_tables", "votes_quality", "metrics", "health", "latency"),
+    *("languages", "people", "safety", "gallery", "methods"),
 )
 
 

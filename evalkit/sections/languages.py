@@ -72,6 +72,9 @@ def _text(gap: Number) -> str:
 
 
 def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> Table:
+    doubtful = any(audited.rows("language_gap", "gap without doubtful translations", group=metric))
+    order = [*audited.languages, *audited.record["controls"]]
+    gaps = sorted(gaps, key=lambda gap: (order.index(gap.lang), facts.systems.index(gap.system)))
     columns = (
         Column("Language", align="left"),
         Column("System", align="left"),
@@ -79,10 +82,10 @@ def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> T
         Column("gap", f"{facts.confidence} interval"),
         Column("Holm", "p"),
         Column("share lost", f"{facts.confidence} interval"),
-        Column("without translations in doubt", f"{facts.confidence} interval"),
+        *([Column("without translations in doubt", f"{facts.confidence} interval")] if doubtful else []),
         Column("prompts", "n"),
     )
-    rows = tuple(_row(audited, gap, facts, metric) for gap in gaps)
+    rows = tuple(_row(audited, gap, facts, metric, doubtful=doubtful) for gap in gaps)
     note = (
         "Share lost: of what the original prompt achieves above an unrelated picture (0 % no loss, 100 % as far from "
         "the prompt as a picture of something else). "
@@ -90,7 +93,7 @@ def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> T
     return Table(f"{metric} by language", columns, rows, note + _format.notes([gap.estimate for gap in gaps]))
 
 
-def _row(audited: Audited, gap: Number, facts: Facts, metric: str) -> tuple[str, ...]:
+def _row(audited: Audited, gap: Number, facts: Facts, metric: str, *, doubtful: bool) -> tuple[str, ...]:
     where = {"system": gap.system, "lang": gap.lang, "group": metric}
     score = audited.one("language_gap", "score", **where)
     lost = audited.one("language_gap", "share lost", **where)
@@ -101,7 +104,7 @@ def _row(audited: Audited, gap: Number, facts: Facts, metric: str) -> tuple[str,
         _format.measure(score.estimate) if score else "–",
         _text(gap) if gap.estimate.value is not None else "no value",
         _format.p_value(gap.p_holm),
-        _format.share(lost.estimate) if lost and lost.estimate.value is not None else "–",
-        _text(without) if without and without.estimate.value is not None else "–",
+        _language_words.lost_text(lost.estimate) if lost and lost.estimate.value is not None else "–",
+        *([_text(without) if without and without.estimate.value is not None else "–"] if doubtful else []),
         _format.count(gap.estimate.prompts or 0),
     )

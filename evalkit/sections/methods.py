@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Column, Paragraph, Section, Table
+from evalkit.sections._checklist import checklist
 from evalkit.sections._departures import departures
 from evalkit.sections._provenance import provenance_blocks
 from evalkit.sections._study import Facts, read_facts
@@ -34,7 +35,7 @@ def section(run: Run) -> Section | None:
             _plan(facts),
             _systems(facts),
             *provenance_blocks(run),
-            *([_statistics(facts)] if ballots is not None else []),
+            *((_statistics(facts), checklist(run, ballots, facts)) if ballots is not None else ()),
             Paragraph("Limits", LIMITS + _cards(facts)),
         ),
     )

@@ -81,6 +81,24 @@ class Published(Spec):
     tables: dict[str, dict[str, float]] = Field(description="question -> system, `tie` or `neither` -> percent")
 
 
+class PublishedSeconds(Spec):
+    """One cell of a published latency table."""
+
+    system: str
+    runtime: str
+    steps: int = Field(ge=1)
+    seconds: float = Field(gt=0, description="per image, as printed")
+
+
+class PublishedLatency(Spec):
+    """A published latency table, to stand beside what `evalkit bench` measures."""
+
+    source: str
+    hardware: str
+    note: str = ""
+    rows: tuple[PublishedSeconds, ...] = Field(min_length=1)
+
+
 class Study(Spec):
     """One study."""
 
@@ -101,6 +119,8 @@ class Study(Spec):
     analysis: Analysis = Analysis()
     audit: Audit | None = None
     published: Published | None = None
+    sections: tuple[str, ...] = Field(default=(), description="of the report, in this order; default: all of them")
+    published_latency: PublishedLatency | None = None
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -127,6 +147,9 @@ class Study(Spec):
             strangers = set(rows) - {*names, TIE, NEITHER}
             if strangers:
                 raise ValueError(f"published.tables has rows that are no system: {', '.join(sorted(strangers))}")
+        for row in self.published_latency.rows if self.published_latency else ():
+            if row.system not in names:
+                raise ValueError(f"published_latency names a system that is none: {row.system}")
         return self
 
     def system(self, name: str) -> System:

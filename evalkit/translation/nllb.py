@@ -12,6 +12,7 @@ MACRO = {
     "az": "azj_Latn",
     "et": "est_Latn",
     "fa": "pes_Arab",
+    "ko": "kor_Hang",
     "ku": "kmr_Latn",
     "lv": "lvs_Latn",
     "mn": "khk_Cyrl",
@@ -26,7 +27,7 @@ MACRO = {
     "yi": "ydd_Hebr",
     "zh": "zho_Hans",
 }
-"""BCP-47 macrolanguages -> the member that FLORES-200 means."""
+"""BCP-47 tags -> what FLORES-200 calls the member or the script that it means."""
 
 
 def translate(texts: Sequence[str], lang: str, base: str, loaded: Loaded) -> list[str]:
