@@ -70,7 +70,8 @@ def _whole(subject: Subject, base: FeatureSet, closeness: Floats) -> list[dict[s
 
 def _suspicious(subject: Subject, base: FeatureSet, closeness: Floats, index: Any) -> list[dict[str, Any]]:
     """The nearest neighbours of the images that are nearest, one image a prompt."""
-    made, seen = [], set[str]()
+    made: list[dict[str, Any]] = []
+    seen = set[str]()
     for place in np.argsort(closeness, kind="stable"):
         prompt = str(subject.features.prompts[place])
         if prompt not in seen and len(made) < SHOWN:
@@ -101,13 +102,5 @@ def _duplicates(subject: Subject) -> list[dict[str, Any]]:
     nearest_pair = Estimate(gap, None, None, 2, "distance over the median distance between prompts")
     return [
         row(PANEL, subject.system, "near-duplicates", "across seeds", Estimate(alike, None, None, len(pairs), method)),
-        row(
-            PANEL,
-            subject.system,
-            "nearest seeds",
-            "across seeds",
-            nearest_pair,
-            str(keys.iloc[one]),
-            str(keys.iloc[two]),
-        ),
+        row(PANEL, subject.system, "nearest seeds", "across seeds", nearest_pair, keys[one], keys[two]),
     ]

@@ -74,7 +74,7 @@ def agreements(run: Run, scores: Scores, ballots: Ballots, facts: Facts) -> list
 def _differences(votes: pd.DataFrame, table: dict[str, float]) -> npt.NDArray[np.float64]:
     """Score of image a less that of image b; 0 where one has no score."""
     difference = (votes["image_a"].map(table) - votes["image_b"].map(table)).to_numpy(dtype=np.float64)
-    return np.nan_to_num(difference)
+    return np.asarray(np.nan_to_num(difference), dtype=np.float64)
 
 
 def _other_raters(votes: pd.DataFrame) -> npt.NDArray[np.float64]:
