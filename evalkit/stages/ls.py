@@ -1,7 +1,9 @@
-"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics."""
+"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics, checks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evalkit import registry
@@ -19,12 +21,13 @@ def ls(kind: str, settings: Settings) -> Outcome:
     Raises:
         SpecError: there is no such kind.
     """
-    kinds = {
+    kinds: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
         "studies": _studies,
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
         "metrics": _metrics,
+        "checks": partial(_things, "checks"),
     }
     if kind not in kinds:
         raise registry.unknown("kind", kind, kinds)
@@ -80,6 +83,11 @@ def _metrics(settings: Settings) -> list[dict[str, Any]]:
 
 def _facts(entry: dict[str, str]) -> str:
     return f"{entry['level']} level, {entry['range']}, {entry['direction']} is better. {entry['reads']} {entry['file']}"
+
+
+def _things(package: str, _: Settings) -> list[dict[str, Any]]:
+    modules = [(name, registry.get(package, name)) for name in registry.names(package)]
+    return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
 
 
 def _remark(row: dict[str, Any]) -> str:
