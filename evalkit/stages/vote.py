@@ -17,7 +17,7 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import plan_images, select_prompts, spare_keys, voting_keys
+from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.files import write_text
@@ -39,7 +39,7 @@ def open_study(
         beside: open it although a study of this name, from a file that was changed since, is open too.
 
     Raises:
-        VotingError: closed already, changed since, or images are missing, flagged or damaged (it says which).
+        VotingError: closed already, changed since, or images are missing or damaged (it says which).
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
     with run.lock():
@@ -56,6 +56,9 @@ def open_study(
         f"open: {opened.comparisons} comparisons on {opened.sheets} sheets of {opened.per_sheet}\n"
         f"head of the log, to be written down: {opened.head}"
     )
+    if opened.flagged:
+        withheld = f"{len(opened.flagged)} images are flagged by a safety checker: {opened.left_out} are not shown"
+        found = (withheld, *found)
     return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}", facts=facts, warnings=found)
 
 
@@ -201,7 +204,7 @@ def _open(
     """Chooses the images that raters shall see, and opens."""
     design, parallel = opening.require_design(resolved), prompts.load(resolved.prompt_set, settings)
     chosen = select_prompts(parallel, resolved)
-    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
+    planned = drawing.planned(run, chosen, resolved)
     judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
     spare = opening.spare_images(planned, spare_keys(chosen, resolved))
     return opening.open_study(
@@ -225,6 +228,8 @@ def _facts(opened: opening.Opened) -> dict[str, Any]:
         "sheets": opened.sheets,
         "comparisons_per_rater": opened.per_sheet,
         "images": len(shown.pictures),
+        "flagged_images": list(opened.flagged),
+        "left_out": opened.left_out,
         "shown_at": {"width": shown.size.width, "height": shown.size.height},
         "enlarged_by": pictures.RESAMPLING if shown.enlarged else None,
     }
