@@ -16,7 +16,9 @@ def run(tmp_path, planted, monkeypatch):  # noqa: F811
     monkeypatch.setattr(representation, "heim_tone", lambda path: 4)
     settings = Settings(root=tmp_path, _env_file=None)
     rows = [row.as_row() for row in representation.check(material(settings, heim_compat=True))]
-    run = simulate_run(tmp_path / "run", Plan(systems=("one", "two"), titles=("One", "Two"), parts=("images",)))
+    run = simulate_run(
+        tmp_path / "run", Plan(systems=("one", "two"), titles=("One", "Two"), parts=("images",), published=False)
+    )
     numbers = dict.fromkeys(("value", "low", "high", "p", "p_holm"), "float64")
     run.write_table("audit.parquet", pd.DataFrame(rows, columns=list(AUDIT)).astype(numbers), "audit")
     checks = {"representation": {"limits": list(representation.info.limits)}}
