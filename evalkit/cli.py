@@ -64,10 +64,10 @@ def _readable(error: EvalkitError | ImportError) -> EvalkitError | None:
 @app.command()
 @shown
 def ls(
-    kind: Annotated[str, typer.Argument(help="studies, models, prompts, questions or metrics")] = "studies",
+    kind: Annotated[str, typer.Argument(help="studies, models, prompts, questions, metrics or checks")] = "studies",
     as_json: AsJson = False,
 ) -> Outcome:
-    """List studies, models, prompts, questions or metrics.
+    """List studies, models, prompts, questions, metrics or checks.
 
     \b
     Example: evalkit ls models

@@ -56,6 +56,8 @@ TEX = {
 }
 LATIN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽžŁłŃńŚśŹźŻżĆćĘęĄąČčĚěŘřŮů"
 DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)([0-9]+)")
+RESOURCES = re.compile(rb"(?: +/\S+ \d+ 0 R\n){2,}")
+"""What a page names, in an order that changes from drawing to drawing; sorted, no byte moves out of its block."""
 LONG = 30
 """Characters from which a column of text is set as a paragraph."""
 
@@ -73,7 +75,8 @@ def as_pdf(svg: str) -> bytes:
     import vl_convert
 
     drawn = bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
-    return DATE.sub(lambda found: found[1] + b"0" * len(found[2]), drawn)
+    dated = DATE.sub(lambda found: found[1] + b"0" * len(found[2]), drawn)
+    return RESOURCES.sub(lambda found: b"".join(sorted(found[0].splitlines(keepends=True))), dated)
 
 
 def escape(text: str) -> str:

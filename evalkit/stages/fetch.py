@@ -20,8 +20,8 @@ from evalkit.errors import ModelError, UnavailableError
 from evalkit.models._hub_files import RemoteFile, chosen_files
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.catalog import UNPINNED, ModelCard, PromptSet
-from evalkit.spec.resolve import Lock, ResolvedStudy, load_lock, lock_path
+from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, PromptSet
+from evalkit.spec.resolve import Lock, ResolvedStudy, find_prompt_set, load_lock, lock_path
 from evalkit.store.files import write_text
 
 MEGABYTE = 1_000_000
@@ -58,7 +58,7 @@ def fetch(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = s
                 _download(download, file.name)
             done += file.bytes
             progress("megabytes", done // MEGABYTE, total // MEGABYTE)
-    if prompt_set := _hub_prompts(resolved.prompt_set, settings):
+    if prompt_set := _hub_prompts(resolved, settings):
         prompts.load(_locked(prompt_set, lock), settings)
     return _outcome(resolved, downloads, total)
 
@@ -86,7 +86,7 @@ def _write_lock(resolved: ResolvedStudy, settings: Settings, downloads: Iterable
     path = lock_path(resolved.path)
     lock = load_lock(path)
     models = {item.card.name: item.revision for item in downloads if item.card.revision == UNPINNED}
-    prompt_set = _hub_prompts(resolved.prompt_set, settings)
+    prompt_set = _hub_prompts(resolved, settings)
     sets = {prompt_set.name: _set_revision(prompt_set)} if prompt_set and prompt_set.revision == UNPINNED else {}
     if models or sets:
         lock = Lock(models=models | lock.models, prompts=sets | lock.prompts)
@@ -95,8 +95,11 @@ def _write_lock(resolved: ResolvedStudy, settings: Settings, downloads: Iterable
     return lock
 
 
-def _hub_prompts(prompt_set: PromptSet, settings: Settings) -> PromptSet | None:
-    """The prompt set, if it is to come from the hub."""
+def _hub_prompts(resolved: ResolvedStudy, settings: Settings) -> PromptSet | None:
+    """The prompt set (of translations: the one that is translated), if it is to come from the hub."""
+    prompt_set = resolved.prompt_set
+    if prompt_set.base:
+        prompt_set = find_prompt_set(prompt_set.base, Catalog(resolved.root), load_lock(lock_path(resolved.path)))
     return prompt_set if prompt_set.revision is not None and settings.parti is None else None
 
 
