@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from evalkit.sections._render import environment
@@ -55,9 +54,6 @@ TEX = {
     "]": "{]}",
 }
 LATIN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽžŁłŃńŚśŹźŻżĆćĘęĄąČčĚěŘřŮů"
-DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)([0-9]+)")
-RESOURCES = re.compile(rb"(?: +/\S+ \d+ 0 R\n){2,}")
-"""What a page names, in an order that changes from drawing to drawing; sorted, no byte moves out of its block."""
 LONG = 30
 """Characters from which a column of text is set as a paragraph."""
 
@@ -71,12 +67,10 @@ def files(record: dict[str, Any]) -> dict[str, str]:
 
 
 def as_pdf(svg: str) -> bytes:
-    """A drawing for \\includegraphics: in black, without the marks of its making (the same bytes every time)."""
+    """A drawing for \\includegraphics, in black. Its bytes (a date, the order of fonts) differ from time to time."""
     import vl_convert
 
-    drawn = bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
-    dated = DATE.sub(lambda found: found[1] + b"0" * len(found[2]), drawn)
-    return RESOURCES.sub(lambda found: b"".join(sorted(found[0].splitlines(keepends=True))), dated)
+    return bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
 
 
 def escape(text: str) -> str:
