@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from evalkit.sections import _format
+from evalkit.sections._drawing import drawing_notes
 from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
@@ -17,6 +18,7 @@ INTERIM_EVENT = "interim report"
 def departures(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
     """One sentence for each."""
     yield from _of_images(run, facts)
+    yield from drawing_notes(run)
     yield from _of_metrics(run)
     yield from _of_votes(run, facts, ballots)
     yield from _amendments(run)

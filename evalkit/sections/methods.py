@@ -90,7 +90,9 @@ def _systems(facts: Facts) -> Table:
     for system in facts.study.systems:
         card, sampling = facts.cards[system.name], system.sampling
         rescale = f", rescale {sampling.guidance_rescale:g}" if sampling.guidance_rescale else ""
+        unchecked = ", safety checker off" if card.safety_checker and not sampling.safety_checker else ""
         settings = f"{sampling.steps} steps, guidance {sampling.guidance:g}{rescale}, {sampling.width or card.size} px"
+        settings += unchecked
         revision = (
             f"{card.revision[:12]} ({card.revision_source})"
             if card.revision and card.revision_source
