@@ -7,8 +7,8 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from evalkit.voting.enough import Enough
 
+from evalkit.voting.enough import Enough
 from evalkit.voting.monitor import ComparisonProgress, RaterProgress
 
 WHO = alt.Scale(domain=["person", "simulated"], range=["#0072B2", "#767676"])
