@@ -1,4 +1,4 @@
-"""The set that set metrics measure against: a folder of pictures, or features that were stored once (.npz).
+"""The set that set metrics measure against: a folder, a table of captions, or stored features (.npz).
 
 A stored reference holds `extractor` (identity of the network), `features` (n, dimensions) of any float type, and
 `prompts` (n,) or `sha256` (n,): rows with one label are left out together. The feature cache of a run is one, too.
@@ -6,6 +6,7 @@ A stored reference holds `extractor` (identity of the network), `features` (n, d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -16,7 +17,8 @@ from evalkit import registry
 from evalkit.errors import SpecError
 from evalkit.extractors._cache import cached_features
 from evalkit.extractors._pictures import pictures_in
-from evalkit.metrics._metric import FeatureSet, Workplace
+from evalkit.metrics import _captions
+from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
 
@@ -45,9 +47,12 @@ def reference_at(path: Path) -> Reference:
     if path.is_dir():
         shas = sorted(file_sha256(picture) for picture in pictures_in(path))
         return Reference(path, f"{path.name}:{digest(shas)[:8]}")
+    if path.is_file() and path.suffix.lower() in _captions.SUFFIXES:
+        shas = [file_sha256(path), *sorted(file_sha256(picture) for _, picture in _captions.captioned_pictures(path))]
+        return Reference(path, f"{path.stem}:{digest(shas)[:8]}")
     if path.is_file() and path.suffix == ".npz":
         return Reference(path, f"{path.stem}:{file_sha256(path)[:8]}")
-    hint = "give a folder of pictures, or features as .npz"
+    hint = "give a folder of pictures, a table of captions with their images (.csv), or features as .npz"
     raise SpecError("no such reference set", where=str(path), hint=hint)
 
 
@@ -59,6 +64,9 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     """
     if reference.path.is_dir():
         return folder_features(reference.path, extractor, workplace)
+    if reference.path.suffix.lower() in _captions.SUFFIXES:
+        keys, pictures = zip(*_captions.captioned_pictures(reference.path), strict=True)
+        return FeatureSet(_picture_features(pictures, extractor, workplace)[0], np.array(keys))
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
     where = str(reference.path)
     try:
@@ -76,9 +84,14 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:
     """The features of all pictures in a folder; equal pictures count as often as they are there, under one label."""
+    rows, shas = _picture_features(pictures_in(folder), extractor, workplace)
+    return FeatureSet(rows, np.array(shas))
+
+
+def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Floats, list[str]]:
+    """The feature row and the SHA-256 of each picture, from the cache or the network."""
     module = registry.get("extractors", extractor)
     settings, model = workplace.settings, workplace.model
-    paths = pictures_in(folder)
     shas = [file_sha256(path) for path in paths]
     identity = module.identity(settings, model)
     found = cached_features(
@@ -88,4 +101,4 @@ def folder_features(folder: Path, extractor: str, workplace: Workplace) -> Featu
         workplace.features,
         workplace.progress,
     )
-    return FeatureSet(np.stack([found[sha] for sha in shas]).astype(np.float64), np.array(shas))
+    return np.stack([found[sha] for sha in shas]).astype(np.float64), shas

@@ -11,6 +11,7 @@ import numpy as np
 from evalkit import registry
 from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
+from evalkit.metrics._captions import other_prompts
 from evalkit.metrics._metric import Difference, FeatureSet, Metric, SetValue, Workplace
 from evalkit.metrics._reference import Reference, read_reference
 from evalkit.metrics._sheet import Scope, Sheet, comparison_row, health_note, signature, value_row, with_note
@@ -37,7 +38,8 @@ def set_sheet(
     import pandas as pd
 
     counted = images[images["image_index"] < scope.images_per_prompt]
-    base = read_reference(reference, metric.info.extractor, workplace) if reference else None
+    absent = _absent(metric, reference, counted)
+    base = read_reference(reference, metric.info.extractor, workplace) if reference and not absent else None
     features = _features(counted, metric.info.extractor, identity, workplace) if base else {}
     label = f"ref={reference.label}" if reference else "ref=none"
 
@@ -46,11 +48,11 @@ def set_sheet(
 
     values = [
         value_row(name, signed(found.variant), system, part, with_note(found.estimate, health_note(part.images)))
-        for system, part, found in _values(metric, counted, features, base, scope)
+        for system, part, found in _values(metric, counted, features, base, scope, absent)
     ]
     comparisons = [
         comparison_row(name, signed("difference"), system_a, system_b, found.estimate, found.p)
-        for system_a, system_b, found in _differences(metric, counted, features, base, scope)
+        for system_a, system_b, found in _differences(metric, counted, features, base, scope, absent)
     ]
     return Sheet(values, comparisons, pd.DataFrame(values).drop(columns="metric"), "scores_set")
 
@@ -69,12 +71,12 @@ def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Wo
 
 
 def _values(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, Slice, SetValue]]:
     for system in scope.systems:
         for part in slices(images[images["system"] == system], by_content=False):
             rows = _rows(part.images, features)
-            note = _refusal(base, rows)
+            note = _refusal(base, absent, rows)
             if note or base is None:
                 yield system, part, SetValue(Estimate(None, None, None, len(rows.rows), METHOD, note=note), "none")
             else:
@@ -82,11 +84,11 @@ def _values(
 
 
 def _differences(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, str, Difference]]:
     for system_a, system_b in combinations(scope.systems, 2):
         a, b = (_rows(images[images["system"] == system], features) for system in (system_a, system_b))
-        note = _refusal(base, a, b)
+        note = _refusal(base, absent, a, b)
         if note or base is None:
             nothing = Estimate(None, None, None, len(a.rows), f"{METHOD}, difference", note=note)
             yield system_a, system_b, Difference(nothing, None)
@@ -100,8 +102,15 @@ def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
     return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
 
 
-def _refusal(base: FeatureSet | None, *sets: FeatureSet) -> str | None:
-    if base is None:
+def _absent(metric: Metric, reference: Reference | None, images: pd.DataFrame) -> str:
+    """Why there is nothing to measure against; "" where there is. On Inception, only images of the same captions."""
+    if reference is None:
         return NO_REFERENCE
+    return (metric.info.extractor == "inception" and other_prompts(reference.path, images["prompt_key"])) or ""
+
+
+def _refusal(base: FeatureSet | None, absent: str, *sets: FeatureSet) -> str | None:
+    if base is None:
+        return absent
     fewest = min(len(one.rows) for one in (*sets, base))
     return f"{fewest} images: a distance of sets needs two or more" if fewest < 2 else None

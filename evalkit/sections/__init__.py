@@ -9,8 +9,17 @@ from __future__ import annotations
 from evalkit import registry
 
 ORDER = (
-    *("summary", "study_tables", "votes_quality", "metrics", "latency", "languages", "people", "safety"),
-    *("gallery", "methods"),
+    *(
+        "summary",
+        "reconstruction",
+        "study_tables",
+        "votes_quality",
+        "metrics",
+        "health",
+        "sample_efficiency",
+        "latency",
+    ),
+    *("languages", "people", "safety", "gallery", "methods"),
 )
 
 

@@ -1,11 +1,14 @@
-"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics."""
+"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics, checks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evalkit import registry
 from evalkit.errors import EvalkitError
+from evalkit.metrics._catalogue import entries
 from evalkit.outcome import Outcome
 from evalkit.settings import Settings
 from evalkit.spec.catalog import Catalog
@@ -18,12 +21,13 @@ def ls(kind: str, settings: Settings) -> Outcome:
     Raises:
         SpecError: there is no such kind.
     """
-    kinds = {
+    kinds: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
         "studies": _studies,
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
         "metrics": _metrics,
+        "checks": partial(_things, "checks"),
     }
     if kind not in kinds:
         raise registry.unknown("kind", kind, kinds)
@@ -74,7 +78,15 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _metrics(settings: Settings) -> list[dict[str, Any]]:
-    modules = [(name, registry.get("metrics", name)) for name in registry.names("metrics")]
+    return [entry | {"remark": _facts(entry)} for entry in entries()]
+
+
+def _facts(entry: dict[str, str]) -> str:
+    return f"{entry['level']} level, {entry['range']}, {entry['direction']} is better. {entry['reads']} {entry['file']}"
+
+
+def _things(package: str, _: Settings) -> list[dict[str, Any]]:
+    modules = [(name, registry.get(package, name)) for name in registry.names(package)]
     return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
 
 
