@@ -15,7 +15,7 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import select_prompts, voting_keys
+from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.run import Run
@@ -68,8 +68,9 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
     chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
     engine, run = db.connect(rehearsal), Run(rehearsal.runs_dir / resolved.run_name)
     planned = drawing.planned(run, chosen, resolved)
-    planned = opening.shown_images(planned, voting_keys(chosen, resolved), design)
-    opened = opening.open_study(engine, resolved, planned, run, rehearsal, now, progress)
+    judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
+    spare = opening.spare_images(planned, spare_keys(chosen, resolved))
+    opened = opening.open_study(engine, resolved, judged, run, rehearsal, now, progress, spare=spare)
     with db.session(engine) as session:
         return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token
 
