@@ -46,8 +46,12 @@ def _outcome(transcript: leakcheck.Transcript, system_of: dict[str, str], resolv
     system = resolved.study.systems[0].name
     area = telltales.separability(transcript.images, [system_of[image.key] == system for image in transcript.images])
     facts = {"images": len(transcript.images), "messages": len(transcript.texts), "roc_area": asdict(area)}
+    bound = telltales.upper_bound(area)
+    facts["roc_area_upper_bound"] = bound
     warnings = (f"the classifier was not tried: {area.note}",) if area.note else ()
     said = f"{facts['images']} images and {facts['messages']} messages searched: nothing tells the systems apart"
+    if bound is not None:
+        said += f"; area under the ROC curve {area.value:.2f}, below {bound:.2f} with 99 % confidence, n = {area.n}"
     return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts, warnings=warnings)
 
 

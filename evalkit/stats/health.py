@@ -1,7 +1,7 @@
 """When a distance or a metric may be trusted: the frozen thresholds of the health card, and its verdicts.
 
-Each threshold's false alarms and misses are in tests/simulation/HEALTH.md. A verdict rests on a statistic that is fixed
-here, never on one chosen after a look at the data.
+`tests/simulation/health.py` measures each threshold's false alarms and misses (HEALTH.md beside it). A verdict rests on
+a statistic that is fixed here, never on one chosen after a look at the data.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Verdict = Literal["fine", "caution", "do not use", "not assessable"]
 ORDER: tuple[Verdict, ...] = ("fine", "not assessable", "caution", "do not use")
 """From good to bad; a panel is as bad as its worst part."""
 
+SIMULATED = False
+"""Whether the thresholds' false alarms are in that table: until they are, nothing is called fine."""
 CHANGE_FINE, CHANGE_MOST = 0.5, 2.0
 """Largest change by another resizing or compression, over the half-width of the distance's own interval."""
 BIAS_FINE, BIAS_MOST = 0.10, 0.33
@@ -41,7 +43,7 @@ def fragility(changes: list[float], distance: Estimate) -> Verdict:
     if not changes or distance.low is None or distance.high is None:
         return "not assessable"
     ratio = max(abs(change) for change in changes) / max((distance.high - distance.low) / 2, 1e-300)
-    return "fine" if ratio <= CHANGE_FINE else "caution" if ratio <= CHANGE_MOST else "do not use"
+    return _fine() if ratio <= CHANGE_FINE else "caution" if ratio <= CHANGE_MOST else "do not use"
 
 
 def bias(plain: float, corrected: Estimate) -> Verdict:
@@ -49,7 +51,7 @@ def bias(plain: float, corrected: Estimate) -> Verdict:
     if corrected.value is None or plain <= 0:
         return "not assessable"
     share = (plain - corrected.value) / plain
-    return "fine" if share <= BIAS_FINE else "caution" if share <= BIAS_MOST else "do not use"
+    return _fine() if share <= BIAS_FINE else "caution" if share <= BIAS_MOST else "do not use"
 
 
 def memorisation(closeness: npt.ArrayLike, auth_pct: float, *, is_training_set: bool) -> Verdict:
@@ -59,7 +61,7 @@ def memorisation(closeness: npt.ArrayLike, auth_pct: float, *, is_training_set: 
     copies = float((np.asarray(closeness) < CLOSE).mean())
     if copies > COPIES_MOST:
         return "do not use"
-    return "fine" if copies == 0 and auth_pct >= AUTHENTIC_FINE else "caution"
+    return _fine() if copies == 0 and auth_pct >= AUTHENTIC_FINE else "caution"
 
 
 def agreement(metric: Estimate, ceiling: Estimate | None) -> Verdict:
@@ -69,7 +71,11 @@ def agreement(metric: Estimate, ceiling: Estimate | None) -> Verdict:
     if metric.high < 0.5:
         return "do not use"
     reachable = ceiling.low if ceiling is not None and ceiling.low is not None else 0.5
-    return "fine" if metric.low > 0.5 and metric.high >= reachable else "caution"
+    return _fine() if metric.low > 0.5 and metric.high >= reachable else "caution"
+
+
+def _fine() -> Verdict:
+    return "fine" if SIMULATED else "caution"
 
 
 def copy_closeness(distance: npt.ArrayLike, own_distance: npt.ArrayLike) -> Floats:

@@ -12,8 +12,10 @@ from evalkit.sections._differences import standardised
 from evalkit.sections._lottery import lottery_rows
 from evalkit.sections._scores import Comparison, read_scores
 from evalkit.sections._study import read_facts
+from evalkit.stats import health as thresholds
 from evalkit.stats.estimate import Estimate
 from evalkit.store.run import Run
+from tests.sections.health_rows import card
 
 
 def with_scores(run: Run, value: Callable[[float, np.random.Generator], float]) -> Run:
@@ -34,6 +36,12 @@ def people(run: Run) -> tuple[str, str]:
     section = health.section(run)
     row = next(row for row in section.blocks[0].rows if row[0] == "Inconsistent with people")
     return row[1], row[2]
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch):
+    """As with the table of the thresholds at hand."""
+    monkeypatch.setattr(thresholds, "SIMULATED", True)
 
 
 @pytest.fixture
@@ -126,3 +134,30 @@ def test_unlike_signatures_never_share_a_column_and_like_ones_do(simulate):
 
     assert len(set(heads(lambda row: None))) == 1
     assert len(set(heads(lambda row: row.update(signature="made otherwise")))) == 2
+
+
+@pytest.mark.parametrize(
+    ("planted", "expected"),
+    [
+        ({}, {"Fragile": "Fine", "Biased": "Fine", "Rewards memorisation": "Fine"}),
+        ({"change": 3.0}, {"Fragile": "Caution"}),
+        ({"change": 5.0}, {"Fragile": "Do not use"}),
+        ({"corrected": 5.0}, {"Biased": "Do not use"}),
+        ({"copies": 100 * 6 / 128}, {"Rewards memorisation": "Do not use"}),
+    ],
+)
+def test_measured_panels_give_the_verdict_that_was_planted(simulate, planted, expected):
+    run = simulate(parts=("images", "scores"), study={"training_set": "data/somewhere"})
+    run.write_table("health.parquet", card("deci-30", **planted), "health")
+    section = health.section(run)
+    verdicts = {row[0]: row[1] for row in section.blocks[0].rows}
+    assert {name: verdicts[name] for name in expected} == expected
+    assert {"health-fragile", "health-bias"} <= {getattr(block, "name", "") for block in section.blocks}
+    assert section.numbers["biased/deci-30/corrected"].n == 128
+
+
+def test_without_the_training_set_the_best_verdict_is_not_assessable(simulate):
+    run = simulate(parts=("images", "scores"))
+    run.write_table("health.parquet", card("deci-30"), "health")
+    row = next(row for row in health.section(run).blocks[0].rows if row[0] == "Rewards memorisation")
+    assert row[1] == "Not assessable" and "names no training set" in row[2]

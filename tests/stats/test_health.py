@@ -7,10 +7,26 @@ from hypothesis import strategies as st
 
 from evalkit.stats import health
 from evalkit.stats.estimate import Estimate
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch):
+    """As with the table of the thresholds at hand."""
+    monkeypatch.setattr(health, "SIMULATED", True)
 
 
 def found(value, low=None, high=None, n=100):
     return Estimate(value, low, high, n, "test")
+
+
+def test_nothing_is_fine_without_the_table_of_the_thresholds(monkeypatch):
+    there = (ROOT / "tests/simulation/HEALTH.md").is_file()
+    monkeypatch.undo()
+    assert there == health.SIMULATED
+    monkeypatch.setattr(health, "SIMULATED", False)
+    assert health.bias(10.0, found(9.5)) == health.agreement(found(0.7, 0.62, 0.78), None) == "caution"
+    assert health.fragility([0.1], found(10.0, 8.0, 12.0)) == "caution"
 
 
 def test_a_change_is_judged_by_the_half_width_of_the_distance():
