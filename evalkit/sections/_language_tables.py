@@ -11,7 +11,7 @@ from evalkit.sections._study import Facts
 from evalkit.stats.estimate import Estimate
 
 EXPLORATORY = (
-    "Exploratory: a few languages are few clusters. In simulations with languages that differ in more than their tokens "
+    "Exploratory: a few languages are few clusters. In simulations with languages that differ in more than tokens "
     "such 95 % intervals hold the truth in 86 to 88 of 100 audits."
 )
 MEASURES: tuple[tuple[str, str, Callable[[Estimate], str]], ...] = (
