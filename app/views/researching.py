@@ -36,7 +36,8 @@ def page() -> None:
 
 def _study() -> None:
     with db.session(engine(), reading=True) as session:
-        labels = {study.id: _label(study) for study in monitor.studies(session)}
+        found = sorted(monitor.studies(session), key=lambda study: study.mode != "study")  # rehearsals last
+        labels = {study.id: _label(study) for study in found}
     if not labels:
         st.title("No study is open", anchor=False)
         st.write("Open one with `evalkit vote open STUDY`, then load this page again.")
@@ -47,9 +48,9 @@ def _study() -> None:
         st.button("Refresh")
         st.caption("Who leads is not shown here, so that you stay blind too. It is in the report, after closing.")
     with db.session(engine(), reading=True) as session:
-        found = monitor.progress(session, study_id, datetime.now(UTC))
-    _head(found)
-    VIEWS[view](found)
+        progress = monitor.progress(session, study_id, datetime.now(UTC))
+    _head(progress)
+    VIEWS[view](progress)
 
 
 def _label(study: StudyRow) -> str:

@@ -112,12 +112,20 @@ def evalkit_work(study: OpenStudy, address: str, raters: int) -> Work:
         tab, token = Tab(address, f"t={made[number].token}&step=go"), made[number].token
         await asyncio.sleep(PACE * number / raters)
         await tab.open()
+        while tab.component is None:  # an overloaded server may say that something went wrong; one loads the page again
+            stage.failed += 1
+            await asyncio.sleep(2)
+            await tab.run()
         shown, letters = [tab.component["comparison"]], iter(range(10**6))
 
         async def send(**action: object) -> dict:
             outbox = [{"id": str(next(letters)), "assignment": shown[-1]["assignment"], **action}]
             started = time.monotonic()
-            status, body = await tab.web.post("/answers", {"token": token, "lang": "en", "outbox": outbox})
+            while True:  # as the page does: what was not saved is sent again, and the clock runs on
+                status, body = await tab.web.post("/answers", {"token": token, "lang": "en", "outbox": outbox})
+                if status != 503:
+                    break
+                await asyncio.sleep(1)
             if status != 200 or set(json.loads(body)["acknowledged"].values()) != {None}:
                 stage.failed += 1
             elif action["do"] == "cast":
