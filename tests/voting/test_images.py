@@ -109,4 +109,4 @@ def test_an_address_is_the_documented_hmac():
     import hmac
 
     mac = hmac.new(b"s", b"tokensha|key", hashlib.sha256).hexdigest()[:32]
-    assert images.image_path(b"s", "tokensha", "key") == f"/img/key/{mac}"
+    assert images.image_path(b"s", "tokensha", "key") == f"/img/key/tokensha{mac}"  # who, then the proof
