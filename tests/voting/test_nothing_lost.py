@@ -191,3 +191,47 @@ def test_an_error_in_the_middle_of_an_answer_keeps_nothing_of_it(trial):
         serving.cast(session, rater, shown.assignment_id, "aesthetics", "left", 9, NOW, "test")
         serving.finish(session, rater, shown.assignment_id, NOW)
     assert stored(trial.engine) == Counter() and trial.show(rater).answers == {}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_two_servers_on_one_postgresql_need_no_affinity_for_images_and_sessions(tmp_path, require):
+    """A rater's address of an image from one replica is answered by the other; their sheet goes on there as well."""
+    from datetime import UTC, datetime
+
+    import requests
+
+    from evalkit.settings import Settings
+    from evalkit.voting import invites
+    from evalkit.voting.server import _free_port
+    from tests.voting import databases
+
+    require("postgres")
+    for folder in ("studies", "data/models", "data/prompts"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/questions").symlink_to(CHECKOUT / "data/questions")
+    with databases.postgres(databases.migrated_postgres()) as url:
+        own = Settings(root=tmp_path, data=tmp_path / "data", database_url=url, secret="a shared one")
+        engine, ports = db.open_engine(url), (_free_port(), _free_port())
+        trial = freeze(engine, write_study(tmp_path, raters=1), own)
+        for key in trial.link.images:
+            (tmp_path / f"data/voting/none/{key}.png").parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"data/voting/none/{key}.png").write_bytes(b"\x89PNG")
+        with db.session(engine) as session:
+            now = datetime.now(UTC)
+            token = invites.invite(session, trial.study_id, count=1, valid_days=1, now=now)[0].token
+        one, other = (f"http://127.0.0.1:{port}" for port in ports)
+        with real_server(own, tmp_path / "log-1", ports[0]), real_server(own, tmp_path / "log-2", ports[1]):
+            with Visit(one, token) as visit:
+                visit.consent()
+                shown = visit.comparison
+                assert shown is not None
+                assert [requests.get(other + shown[side], timeout=30).status_code for side in ("left", "right")] == [
+                    200,
+                    200,
+                ]
+                visit.answer({question["name"]: "tie" for question in shown["questions"]})
+            with Visit(other, token) as visit:
+                assert visit.comparison is not None and visit.comparison["position"] == 2
+                assert requests.get(one + visit.comparison["left"], timeout=30).status_code == 200
+        engine.dispose()
