@@ -21,6 +21,7 @@ EXTRA_OF = {
     "huggingface_hub": "models",
     "psycopg": "postgres",
     "ray": "ray",
+    "openvino": "openvino",
 }
 
 

@@ -13,7 +13,7 @@ from evalkit.stats.frechet_curve import METHOD, POINTS, frechet_curve
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """FD-infinity of `x` to `reference`; subsets of whole prompts, drawn from the study's seed."""
     rng = np.random.default_rng(inference.seed)
-    curve = frechet_curve(x.rows, moments([reference.rows]), rng=rng, prompts=x.prompts)
+    curve = frechet_curve(x.rows, reference.moments or moments([reference.rows]), rng=rng, prompts=x.prompts)
     return SetValue(curve.infinity, f"line|points={POINTS}|seed={inference.seed}|n={len(x.rows)}")
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.frechet import Moments
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,6 +31,10 @@ class MetricInfo:
     version: int
     reads: str
     """one sentence: how to read it"""
+    reference: bool = True
+    """whether a metric of level "set" measures against a reference set"""
+    statistics: bool = False
+    """whether mean and covariance of the reference set are enough"""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,14 @@ class ImageScores:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Feature rows (n, dimensions) and the prompt of each; a reference image without a prompt is its own."""
+    """Feature rows (n, dimensions) and the prompt of each; a reference image without a prompt is its own.
+
+    `moments`: of a reference that is known by its mean and covariance only, and has no rows.
+    """
 
     rows: Floats
     prompts: npt.NDArray[np.str_]
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True)

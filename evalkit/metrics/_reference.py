@@ -2,23 +2,31 @@
 
 A stored reference holds `extractor` (identity of the network), `features` (n, dimensions) of any float type, and
 `prompts` (n,) or `sha256` (n,): rows with one label are left out together. The feature cache of a run is one, too.
+Or it holds `mu` (dimensions,) and `sigma` (dimensions, dimensions), ours with `extractor`, `n` and `source`, or those
+of pytorch-fid and clean-fid, which do not tell how they were made: enough for Frechet distances.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from evalkit import registry
-from evalkit.errors import SpecError
+from evalkit import __version__, registry
+from evalkit.errors import RunError, SpecError
 from evalkit.extractors._cache import cached_features
 from evalkit.extractors._pictures import pictures_in
-from evalkit.metrics._metric import FeatureSet, Workplace
+from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
+from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
+from evalkit.stats.frechet import Moments, moments
+from evalkit.store.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -63,15 +71,50 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     where = str(reference.path)
     try:
         with np.load(reference.path, allow_pickle=False) as stored:
-            made_by, rows = str(stored["extractor"]), stored["features"].astype(np.float64)
-            labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
+            made_by = str(stored["extractor"]) if "extractor" in stored else None
+            found = _statistics(stored) if "mu" in stored else _features(stored)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        hint = "it needs the arrays extractor, features, and prompts or sha256"
+        hint = "it needs the arrays extractor, features, and prompts or sha256; or mu and sigma"
         raise SpecError(f"the reference cannot be read: {error}", where=where, hint=hint) from error
-    if made_by != identity:
+    _check_network(made_by, identity, extractor, found, where)
+    return found
+
+
+def write_statistics(path: Path, rows: FeatureSet, extractor: str, source: str) -> None:
+    """Mean and covariance with their provenance; pytorch-fid reads the file, too.
+
+    Raises:
+        RunError: fewer than two rows.
+    """
+    if len(rows.rows) < 2:
+        raise RunError(f"{len(rows.rows)} pictures: a covariance needs two or more", where=source, hint="add pictures")
+    found, content = moments([rows.rows]), io.BytesIO()
+    facts: dict[str, Any] = {"n": found.n, "extractor": extractor, "source": source, "evalkit": __version__}
+    np.savez(content, mu=found.mean, sigma=found.covariance, **facts)
+    write_bytes(path, content.getvalue())
+
+
+def _features(stored: Mapping[str, Floats]) -> FeatureSet:
+    labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
+    return FeatureSet(stored["features"].astype(np.float64), labels)
+
+
+def _statistics(stored: Mapping[str, Floats]) -> FeatureSet:
+    mean, covariance = (stored[name].astype(np.float64) for name in ("mu", "sigma"))
+    if mean.ndim != 1 or covariance.shape != mean.shape * 2:
+        raise ValueError(f"mu {mean.shape} and sigma {covariance.shape} do not fit")
+    count = int(stored["n"]) if "n" in stored else 0  # 0: not told
+    return FeatureSet(np.zeros((0, mean.size)), np.array([], dtype=np.str_), Moments(mean, covariance, count))
+
+
+def _check_network(made_by: str | None, identity: str, extractor: str, found: FeatureSet, where: str) -> None:
+    """Files of pytorch-fid and clean-fid tell no network: they are taken as Inception's, if their size is."""
+    if made_by is None and (extractor != "inception" or found.rows.shape[1] != INCEPTION_DIMENSIONS):
+        what = f"the reference does not tell its network, and this metric needs {identity}"
+        raise SpecError(what, where=where, hint="a file without `extractor` is taken as 2048 Inception features only")
+    if made_by is not None and made_by != identity:
         hint = "name a folder of pictures, or features of that network"
         raise SpecError(f"the reference was made by {made_by}, this metric needs {identity}", where=where, hint=hint)
-    return FeatureSet(rows, labels)
 
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:

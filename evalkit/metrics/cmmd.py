@@ -29,9 +29,9 @@ info = MetricInfo(
 
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Gaussian kernel, sigma 10, on unit CLIP embeddings, times 1000; the note measures the public code's bias."""
-    one, base = _unit(x), _unit(reference)
+    one, base = unit(x), unit(reference)
     found = _kernel.estimate(one, base, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
-    bias = sum(_bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
+    bias = sum(bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
     note = "; ".join(
         filter(None, [found.estimate.note, f"the V-statistic of the public code reads about {bias:.3g} more"])
     )
@@ -40,15 +40,16 @@ def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAUL
 
 def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Distance of `x` minus that of `y`, the same prompts deleted from both."""
-    sets = (_unit(x), _unit(y), _unit(reference))
+    sets = (unit(x), unit(y), unit(reference))
     return _kernel.difference(*sets, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
 
 
-def _unit(one: FeatureSet) -> FeatureSet:
+def unit(one: FeatureSet) -> FeatureSet:
+    """Rows of length one, as CMMD takes them."""
     return replace(one, rows=one.rows / np.linalg.norm(one.rows, axis=1, keepdims=True))
 
 
-def _bias_of_v_statistic(rows: Floats) -> float:
+def bias_of_v_statistic(rows: Floats) -> float:
     """10 (1 - mean cosine of different rows) / n: what counting each row with itself adds, to first order."""
     n = len(rows)
     mean_cosine = (float((rows.sum(axis=0) ** 2).sum()) - n) / (n * (n - 1))

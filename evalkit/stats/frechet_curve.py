@@ -59,7 +59,7 @@ def frechet_curve(
     Raises:
         ValueError: fewer than two rows, or prompts that do not fit.
     """
-    rows = np.asarray(x, dtype=np.float64)
+    rows = np.asarray(x)
     labels = _codes(prompts, len(rows))
     straight = len(rows) >= 2 * rows.shape[1]
     subsets = [_subset(labels, size, rng) for size in _sizes(len(rows), rows.shape[1] if straight else 2, points)]
