@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evalkit.metrics._metric import Difference, FeatureSet, Floats, SetValue
+import numpy.typing as npt
+
+from evalkit.metrics._metric import Difference, FeatureSet, SetValue
 from evalkit.stats.estimate import Estimate
 
 NOTE = "no valid interval; grows with the number of images: compare equal numbers only"
 
 
-def value(x: FeatureSet, score: Callable[[Floats], float], name: str, note: str = "") -> SetValue:
+def value(x: FeatureSet, score: Callable[[npt.ArrayLike], float], name: str, note: str = "") -> SetValue:
     """The score of `x`, its number of images in its signature."""
     told = "; ".join(filter(None, [NOTE, note]))
     return SetValue(Estimate(score(x.rows), None, None, len(x.rows), name, note=told), f"n={len(x.rows)}")

@@ -66,12 +66,12 @@ class ImageScores:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Feature rows (n, dimensions) and the prompt of each; a reference image without a prompt is its own.
+    """Feature rows (n, dimensions) of any float type, and the prompt of each; a reference image without one is its own.
 
     `moments`: of a reference that is known by its mean and covariance only, and has no rows.
     """
 
-    rows: Floats
+    rows: npt.NDArray[np.floating]
     prompts: npt.NDArray[np.str_]
     moments: Moments | None = None
 

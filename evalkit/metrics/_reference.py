@@ -96,7 +96,7 @@ def write_statistics(path: Path, rows: FeatureSet, extractor: str, source: str) 
 
 def _features(stored: Mapping[str, Floats]) -> FeatureSet:
     labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
-    return FeatureSet(stored["features"].astype(np.float64), labels)
+    return FeatureSet(stored["features"], labels)
 
 
 def _statistics(stored: Mapping[str, Floats]) -> FeatureSet:
@@ -131,4 +131,4 @@ def folder_features(folder: Path, extractor: str, workplace: Workplace) -> Featu
         workplace.features,
         workplace.progress,
     )
-    return FeatureSet(np.stack([found[sha] for sha in shas]).astype(np.float64), np.array(shas))
+    return FeatureSet(np.stack([found[sha] for sha in shas]), np.array(shas))

@@ -102,7 +102,7 @@ def _differences(
 
 def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
     known = images[images["sha256"].isin(features) & (images["problem"] == "")]
-    rows = np.array([features[sha] for sha in known["sha256"]], dtype=np.float64)
+    rows = np.array([features[sha] for sha in known["sha256"]])  # as stored: 32-bit floats
     return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.metrics import _kernel
-from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Floats, Inference, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 from evalkit.stats.kernel import gaussian_kernel
 
 SIGMA, SCALE = 10.0, 1000.0
@@ -46,10 +47,11 @@ def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: I
 
 def unit(one: FeatureSet) -> FeatureSet:
     """Rows of length one, as CMMD takes them."""
-    return replace(one, rows=one.rows / np.linalg.norm(one.rows, axis=1, keepdims=True))
+    rows = np.asarray(one.rows, dtype=np.float64)
+    return replace(one, rows=rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def bias_of_v_statistic(rows: Floats) -> float:
+def bias_of_v_statistic(rows: npt.NDArray[np.floating]) -> float:
     """10 (1 - mean cosine of different rows) / n: what counting each row with itself adds, to first order."""
     n = len(rows)
     mean_cosine = (float((rows.sum(axis=0) ** 2).sum()) - n) / (n * (n - 1))

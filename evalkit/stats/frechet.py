@@ -16,6 +16,8 @@ from scipy import linalg
 from evalkit.stats.cluster_variance import Floats
 
 _ROWS_AT_ONCE = 4096
+Rows = npt.NDArray[np.generic]
+"""Feature rows (n, dimensions) of any number type, a memory map perhaps."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,14 @@ def frechet_distance_from_features(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     With no more rows than dimensions on one side its covariance has no full rank; the trace of the root is then a
     nuclear norm, which needs no covariance of that side (see `frechet_distance_to`).
     """
-    rows_x, rows_y = _table(x), _table(y)
+    rows_x, rows_y = table(x), table(y)
     if min(len(rows_x), len(rows_y)) < 2:
         raise ValueError(f"{len(rows_x)} and {len(rows_y)} feature rows: a Frechet distance needs two or more of each")
     if rows_x.shape[1] != rows_y.shape[1]:
         raise ValueError(f"features have {rows_x.shape[1]} and {rows_y.shape[1]} dimensions")
     few, many = sorted((rows_x, rows_y), key=len)
     if len(many) > many.shape[1]:
-        return frechet_distance_to(few, moments(_blocks(many)))
+        return frechet_distance_to(few, moments(blocks(many)))
     own = _rows(many)
     return _thin_distance(_rows(few), own.mean(axis=0), _unit(own).T)
 
@@ -106,9 +108,9 @@ def frechet_distance_to(x: npt.ArrayLike, reference: Moments) -> float:
 
     With n <= dimensions: the sum of singular values of Xc R / sqrt(n-1), R R' = S of the reference.
     """
-    rows = _table(x)
+    rows = table(x)
     if len(rows) > rows.shape[1]:
-        own = moments(_blocks(rows))
+        own = moments(blocks(rows))
         return _between(own.mean, own.covariance, reference.mean, reference.covariance)
     if len(rows) < 2 or rows.shape[1:] != reference.mean.shape:
         raise ValueError(f"features {rows.shape} against {reference.mean.size} dimensions: two rows or more are needed")
@@ -175,7 +177,7 @@ def _distance(gap: Floats, traces: float, root: float) -> float:
     return max(0.0, float(gap @ gap) + traces - 2 * root)
 
 
-def _table(features: npt.ArrayLike) -> npt.NDArray[np.generic]:
+def table(features: npt.ArrayLike) -> Rows:
     """Rows of any number type, a memory map as it is."""
     rows = np.asanyarray(features)
     if rows.ndim != 2:
@@ -183,13 +185,13 @@ def _table(features: npt.ArrayLike) -> npt.NDArray[np.generic]:
     return rows
 
 
-def _blocks(rows: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.generic]]:
+def blocks(rows: Rows) -> Iterator[Rows]:
     """Some rows at a time, so that memory does not grow with their number."""
     return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
 
 
 def _rows(features: npt.ArrayLike) -> Floats:
-    rows = np.asarray(_table(features), dtype=np.float64)
+    rows = np.asarray(table(features), dtype=np.float64)
     if not np.isfinite(rows).all():
         raise ValueError("a feature is missing (NaN or infinite): list and leave out its image first")
     return rows
