@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import terminal
+from evalkit.cli_audit import audit, translate
 from evalkit.cli_plan import plan
 from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
@@ -27,6 +28,8 @@ app = typer.Typer(
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.command()(plan)
+app.command()(audit)
+app.command()(translate)
 
 
 def main() -> None:

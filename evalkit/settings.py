@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     reports: Path | None = Field(default=None, description="where reports are written; default ROOT/reports")
     database_url: str | None = Field(default=None, description="the voting database; default SQLite in DATA")
     parti: Path | None = Field(default=None, description="a local PartiPrompts.tsv, instead of the hub")
+    unigenbench: Path | None = Field(default=None, description="the folder of UniGenBench's two CSV files")
     device: str = Field(default="auto", description="cuda, mps, cpu or auto")
     runtime: Literal["pytorch", "openvino"] = Field(default="pytorch", description="what runs Inception on a CPU")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; default: torch's own")

@@ -1,8 +1,12 @@
-"""Prompt sets in CSV, TSV or JSONL files with the columns key, prompt, lang, category, challenge."""
+"""Prompt sets in CSV, TSV or JSONL files with the columns key, prompt, lang, category, challenge.
+
+Translations have more: source, translator, revision, status, similarity. `text` is another word for `prompt`.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +19,7 @@ from evalkit.settings import Settings
 from evalkit.spec.catalog import Prompt, PromptSet
 
 COLUMNS = ("key", "prompt", "lang", "category", "challenge")
+TRANSLATION = ("source", "translator", "revision", "status", "similarity")
 
 
 def load(prompt_set: PromptSet, settings: Settings) -> list[Prompt]:
@@ -36,6 +41,7 @@ def _prompt(row: dict[str, Any], number: int, line: int, path: Path, prompt_set:
             lang=row.get("lang") or prompt_set.languages[0],
             category=row.get("category") or "",
             challenge=row.get("challenge") or "",
+            **{name: row[name] for name in TRANSLATION if row.get(name) not in (None, "")},
         )
     except ValidationError as error:
         fault = error.errors()[0]
@@ -52,12 +58,13 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _table(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     tabs = path.suffix.lower() == ".tsv"
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text, newline="")
     if tabs:
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
     else:
         reader = csv.DictReader(lines, strict=True)
-    reader.fieldnames = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    head = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = head if "prompt" in head else ["prompt" if name == "text" else name for name in head]
     if "prompt" not in reader.fieldnames:
         columns = ", ".join(reader.fieldnames) or "none"
         raise SpecError(f"no column `prompt` (columns: {columns})", where=f"{path}:1", hint=f"name them {COLUMNS}")
@@ -72,7 +79,7 @@ def _table(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _jsonl(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

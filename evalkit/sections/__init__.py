@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from evalkit import registry
 
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "gallery", "methods")
+ORDER = ("summary", "study_tables", "votes_quality", "metrics", "languages", "people", "safety", "gallery", "methods")
 
 
 def in_order() -> list[str]:
     """The names of all sections, as they follow each other in a report."""
     known = registry.names("sections")
     strangers = [name for name in known if name not in ORDER]
-    return [*ORDER[:-1], *strangers, ORDER[-1]]
+    return [name for name in (*ORDER[:-1], *strangers, ORDER[-1]) if name in known]

@@ -7,13 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from evalkit import registry
 from evalkit.spec import source
+from evalkit.spec.language import require_language
 from evalkit.spec.source import Spec
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Lang = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"),
+    AfterValidator(require_language),
+]
 UNPINNED = "unpinned"
 
 
@@ -60,13 +66,22 @@ class ModelCard(Spec):
 
 
 class Prompt(Spec):
-    """One prompt. Parallel prompts (the same scene in several languages) share the key."""
+    """One prompt. Parallel prompts (the same scene in several languages) share the key.
+
+    A translation says where it comes from: its source, who or what translated it (a person, a data set, a model with
+    its revision), whether a person has read it, and how near its back-translation comes to the original.
+    """
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
     text: str = Field(min_length=1, max_length=20_000)
-    lang: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    lang: Lang = "en"
     category: str = ""
     challenge: str = ""
+    source: Literal["", "original", "human", "parallel", "machine"] = ""
+    translator: str = ""
+    revision: str = ""
+    status: Literal["", "machine", "checked", "human", "doubtful"] = ""
+    similarity: float | None = Field(default=None, ge=-1, le=1, description="of the back-translation, cosine")
 
 
 class PromptSet(Spec):
@@ -76,6 +91,7 @@ class PromptSet(Spec):
     title: str
     loader: str = Field(default="tables", description="a file of evalkit/prompts/")
     source: str = Field(description="a file relative to the checkout, or a hub data set id")
+    base: str | None = Field(default=None, description="the prompt set that this one translates")
     revision: str | None = None
     revision_source: str | None = None
     languages: tuple[str, ...] = ("en",)

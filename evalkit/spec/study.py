@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec import source
-from evalkit.spec.catalog import Slug
+from evalkit.spec.audit import Audit
+from evalkit.spec.catalog import Lang, Slug
 from evalkit.spec.design import Analysis, Design
 from evalkit.spec.source import Spec
 
@@ -62,7 +63,7 @@ class PromptSelection(Spec):
     seed: int = 0
     categories: tuple[str, ...] = ()
     challenges: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+    languages: tuple[Lang, ...] = ()
 
 
 class MetricChoice(Spec):
@@ -94,6 +95,7 @@ class Study(Spec):
     reference: str | None = Field(default=None, description="reference features (.npz) or folder, for set metrics")
     voting: Design | None = None
     analysis: Analysis = Analysis()
+    audit: Audit | None = None
     published: Published | None = None
 
     @field_validator("prompts", mode="before")

@@ -20,14 +20,16 @@ class Equivalence:
     test: SignificanceTest
 
 
-def equivalence(mean: ClusteredMean, margin: float = 0.10, *, alpha: float = 0.05) -> Equivalence:
+def equivalence(mean: ClusteredMean, margin: float = 0.10, *, alpha: float = 0.05, largest: float = 1.0) -> Equivalence:
     """Two one-sided t tests that |d| < `margin` (Schuirmann 1987), with the clustered error of the headline.
+
+    `largest`: the largest margin that makes sense; 1 for a net preference, infinity for scores on their own scale.
 
     p is the larger of the two one-sided p-values; `estimate` carries the 1 - 2 alpha interval, which lies within the
     margin exactly when p < alpha.
     """
-    if not 0 < margin <= 1:
-        raise ValueError(f"the margin is {margin}: a net preference needs one above 0 and at most 1")
+    if not 0 < margin <= largest:
+        raise ValueError(f"the margin is {margin}: a net preference needs one above 0 and at most {largest:g}")
     n, value, error, df = mean.estimate.n, mean.estimate.value, mean.standard_error, mean.degrees_of_freedom
     method = f"TOST, margin {margin:g}, {mean.test.method}"
     if value is None or error is None or df is None:

@@ -72,12 +72,30 @@ RATERS = {
     "excluded_because": STRING,
     "simulated": BOOLEAN,
 }
+AUDIT = {
+    "check": STRING,
+    "system": STRING,
+    "lang": STRING,
+    "group": STRING,
+    "measure": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "prompts": INTEGER,
+    "method": STRING,
+    "p": NUMBER,
+    "p_holm": NUMBER,
+    "note": STRING,
+    "signature": STRING,
+}
 CONTRACTS = {
     "images": IMAGES,
     "scores_image": SCORES_IMAGE,
     "scores_set": SCORES_SET,
     "votes": VOTES,
     "raters": RATERS,
+    "audit": AUDIT,
 }
 """`side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
 `simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""

@@ -23,7 +23,7 @@ class Run:
     """One run: `Run(settings.runs_dir / resolved.run_name)`.
 
     Holds study.yaml · resolved.json · manifest.json · images.parquet · features/ · scores/NAME.parquet · metrics.json ·
-    votes.parquet · raters.parquet · thumbnails/ · log.jsonl
+    votes.parquet · raters.parquet · audit.parquet · audit.json · thumbnails/ · log.jsonl
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,6 +129,7 @@ def _maker(name: str) -> str:
         "raters": "vote close",
         "metrics": "score",
         "scores": "score",
+        "audit": "audit",
     }
     stem = name.split("/")[0].split(".")[0]
     return f"run `evalkit {stages.get(stem, 'generate')}` first"

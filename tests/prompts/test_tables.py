@@ -47,7 +47,7 @@ def test_odd_prompts_arrive_unchanged(checkout: Path, suffix: str) -> None:
     ("name", "content", "line"),
     [
         ("a.csv", "key,prompt\na,\n", 2),
-        ("a.csv", "key,text\na,b\n", 1),
+        ("a.csv", "key,words\na,b\n", 1),
         ("a.csv", "key,prompt\na,b\nc\n", 3),
         ("a.csv", 'key,prompt\na,"b\n', 2),
         ("a.csv", "key,prompt\n../x,b\n", 2),

