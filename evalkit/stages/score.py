@@ -87,8 +87,8 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
         raise SpecError("the study names no metrics", where=str(resolved.path), hint=hint)
     for name in (*planned, *names):
         _metric(name)
-    if wrong := [name for name, choice in planned.items() if choice.model and _metric(name).info.extractor != "clip"]:
-        hint = "leave `model` out: only metrics on CLIP take one"
+    if wrong := [name for name, choice in planned.items() if choice.model and not _takes_model(name)]:
+        hint = "leave `model` out: only metrics on CLIP, DINOv2 and Inception (its resizing) take one"
         raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
@@ -101,6 +101,10 @@ def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[Planned
 def _identity(choice: MetricChoice, settings: Settings) -> str:
     extractor = _metric(choice.name).info.extractor
     return str(registry.get("extractors", extractor).identity(settings, choice.model))
+
+
+def _takes_model(name: str) -> bool:
+    return _metric(name).info.extractor in ("clip", "dinov2", "inception", "inception_classes")
 
 
 def _metric(name: str) -> Metric:

@@ -14,7 +14,7 @@ from evalkit.errors import RunError, SpecError
 from evalkit.extractors import clip, lite0
 from evalkit.metrics import _set_sheet
 from evalkit.stages.generate import generate
-from evalkit.stages.score import score
+from evalkit.stages.score import choices, score
 from tests.stages.scoring import CLIP, PROMPTS, drawn_study, record, reference_folder, run_of, scores, value_of
 
 
@@ -227,6 +227,11 @@ def test_metrics_can_be_picked_and_what_was_not_planned_says_so(settings):
     told = record(resolved, settings)["metrics"]
     assert {name: facts["planned"] for name, facts in told.items()} == {"kid_lite0": False, "clip_score": True}
     assert told["clip_score"]["model"] == "tiny-clip" and told["clip_score"]["reads"]
+
+
+def test_a_study_names_the_resizing_of_its_fid(settings):
+    resolved = drawn_study(settings, metrics=[{"name": "fid", "model": "pytorch-fid"}, "kid"])
+    assert [choice.model for choice in choices(resolved, [])] == ["pytorch-fid", None]
 
 
 def test_holm_runs_over_all_metrics(settings):
