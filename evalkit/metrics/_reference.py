@@ -20,6 +20,7 @@ import numpy as np
 from evalkit import __version__, registry
 from evalkit.errors import RunError, SpecError
 from evalkit.extractors._cache import cached_features
+from evalkit.extractors._parquet import unpacked
 from evalkit.extractors._pictures import pictures_in
 from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
@@ -53,9 +54,9 @@ def reference_at(path: Path) -> Reference:
     if path.is_dir():
         shas = sorted(file_sha256(picture) for picture in pictures_in(path))
         return Reference(path, f"{path.name}:{digest(shas)[:8]}")
-    if path.is_file() and path.suffix == ".npz":
+    if path.is_file() and path.suffix in (".npz", ".parquet"):
         return Reference(path, f"{path.stem}:{file_sha256(path)[:8]}")
-    hint = "give a folder of pictures, or features as .npz"
+    hint = "give a folder of pictures, a parquet file with them, or features as .npz"
     raise SpecError("no such reference set", where=str(path), hint=hint)
 
 
@@ -65,7 +66,7 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     Raises:
         SpecError: the file is damaged, or its features come from another network.
     """
-    if reference.path.is_dir():
+    if reference.path.suffix != ".npz":
         return folder_features(reference.path, extractor, workplace)
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
     where = str(reference.path)
@@ -118,7 +119,9 @@ def _check_network(made_by: str | None, identity: str, extractor: str, found: Fe
 
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:
-    """The features of all pictures in a folder; equal pictures count as often as they are there, under one label."""
+    """The features of all pictures in a folder or a parquet file; equal pictures count as often as they are there."""
+    if folder.suffix == ".parquet" and folder.is_file():
+        folder = unpacked(folder, workplace.settings.data_dir / "cache" / "unpacked")
     module = registry.get("extractors", extractor)
     settings, model = workplace.settings, workplace.model
     paths = pictures_in(folder)

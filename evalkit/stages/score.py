@@ -129,7 +129,8 @@ def _facts(
 ) -> dict[str, Any]:
     """What metrics.json tells about a metric; its numbers hang on `images` (a digest) and `signed`."""
     metric = _metric(choice.name)
-    label = reference.label if reference and metric.info.level == "set" else None
+    against = reference if metric.info.level == "set" and metric.info.reference else None
+    label = against.label if against else None
     return {
         "title": title(metric),
         **asdict(metric.info),

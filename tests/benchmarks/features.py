@@ -145,12 +145,16 @@ def by_peer(name: str, features: np.ndarray) -> float:
     import torch
     from pytorch_fid.fid_score import calculate_frechet_distance
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torchmetrics.image.fid import _compute_fid
 
     half = len(features) // 2
     parts = features[:half].astype(np.float64), features[half:].astype(np.float64)
     if name == "torch-fidelity":
         told = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in parts]
         return fid_statistics_to_metric(*told, verbose=False)["frechet_inception_distance"]
+    if name == "torchmetrics":
+        told = [(torch.from_numpy(rows.mean(axis=0)), torch.from_numpy(np.cov(rows, rowvar=False))) for rows in parts]
+        return float(_compute_fid(*told[0], *told[1]))
     statistics = [part for rows in parts for part in (rows.mean(axis=0), np.cov(rows, rowvar=False))]
     return float(calculate_frechet_distance(*statistics))
 

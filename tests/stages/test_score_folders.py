@@ -1,6 +1,8 @@
 """Two folders of pictures: distances with their signatures, or an error that says what is wrong."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -102,6 +104,33 @@ def test_what_cannot_be_read_is_refused_by_its_name(tmp_path, settings, name, sp
     with pytest.raises(RunError) as error:
         score_folders(one, settings, reference=one, metrics=["fd_lite0"])
     assert error.value.where == str(one / name) and error.value.hint
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_parquet_file_of_pictures_is_as_good_as_their_folder(tmp_path, settings, wrapped):
+    one, dark = folder_of(tmp_path / "one", 6, seed=0), folder_of(tmp_path / "dark", 5, seed=1, grey=60)
+    contents = [path.read_bytes() for path in sorted(dark.iterdir())]
+    column = [{"bytes": content, "path": "x.png"} for content in contents] if wrapped else contents
+    pq.write_table(pa.table({"image": column, "text": ["a"] * 5}), tmp_path / "dark.parquet")
+    by_file, by_folder = (
+        score_folders(place, settings, reference=one, metrics=["fd_lite0"]).facts["values"][0]
+        for place in (tmp_path / "dark.parquet", dark)
+    )
+    assert by_file == by_folder
+    turned = score_folders(one, settings, reference=tmp_path / "dark.parquet", metrics=["fd_lite0"]).facts["values"][0]
+    assert turned["value"] == pytest.approx(by_folder["value"], rel=1e-6) and "ref=dark:" in turned["signature"]
+
+
+def test_a_parquet_file_without_pictures_is_refused(tmp_path, settings):
+    one = folder_of(tmp_path / "one", 3, seed=0)
+    for column, told in ({"picture": [b"x"]}, "no column 'image'"), ({"image": ["a path"]}, "holds no picture"):
+        pq.write_table(pa.table(column), tmp_path / "odd.parquet")
+        with pytest.raises(SpecError, match=told):
+            score_folders(tmp_path / "odd.parquet", settings, reference=one, metrics=["fd_lite0"])
+    (tmp_path / "odd.parquet").write_bytes(b"no parquet")
+    with pytest.raises(SpecError, match="not a parquet file"):
+        score_folders(tmp_path / "odd.parquet", settings, reference=one, metrics=["fd_lite0"])
+    assert not list((settings.data_dir / "cache").rglob("*.tmp"))
 
 
 def test_statistics_are_written_once_and_used_instead_of_the_pictures(tmp_path, settings):
