@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,9 @@ def compiled(network: Any, side: int, threads: int | None) -> Callable[[npt.NDAr
         raise MissingExtraError("openvino", "openvino") from None
     import torch
 
-    model = openvino.convert_model(network, example_input=torch.zeros(1, 3, side, side))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it traces, in a way that torch is giving up
+        model = openvino.convert_model(network, example_input=torch.zeros(1, 3, side, side))
     model.reshape([-1, 3, side, side])
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:

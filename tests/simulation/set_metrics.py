@@ -72,7 +72,7 @@ def _share(name: str, prompts: int, copies: float, runs: int, rng: np.random.Gen
     bounds = {"precision": (0.0, 1.0), "AuthPct": (0.0, 100.0)}.get(name)
     fits = [clustered_mean(*values(prompts), None, bounds=bounds).estimate for _ in range(runs)]
     title = f"{name}, {copies:.0%} copies" if copies else name
-    return _row(title, 2 * prompts, prompts, truth, [(fit.value, fit.low, fit.high) for fit in fits], True)
+    return _row(title, 2 * prompts, prompts, truth, [(fit.value, fit.low, fit.high) for fit in fits if fit.low], True)
 
 
 def _cmmd(n: int, shift: float, runs: int, rng: np.random.Generator) -> Row:

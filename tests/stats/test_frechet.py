@@ -232,10 +232,10 @@ def test_it_is_a_number_and_not_below_zero_whatever_the_rank(seed: int, rank: in
     assert value == pytest.approx(exact, abs=1e-6 * sum(np.trace(s) for s in sigmas) + 1e-12)
 
 
-@pytest.mark.parametrize("n", [10, 39])
+@pytest.mark.parametrize("n", [5, 15])
 def test_few_rows_to_thirty_digits(n: int) -> None:
     """Rank-deficient covariances: the trace of the root by mpmath, from the eigenvalues of the small Gram matrix."""
-    d = 40
+    d = 16
     x, y = features(5, n, d), features(6, 3 * d, d, 1.2, 0.1)
     with mpmath.workdps(30):
         one, two = (_exact_covariance_root(rows) for rows in (x, y))
