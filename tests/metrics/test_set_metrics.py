@@ -188,7 +188,8 @@ def test_cmmd_v_is_the_public_statistic_and_tells_its_null():
     null = float(found.note.split("about ")[1])
     cosines = [(rows @ rows.T)[~np.eye(60, dtype=bool)].mean() for rows in unit]
     assert null == pytest.approx(20 * (1 - np.mean(cosines)) / 60, rel=0.01)
-    assert found.value == pytest.approx(null, rel=0.5) and found.low is None
+    drawn = [cmmd_v.estimate(features(60, 8, seed=s), reference(60, 8, seed=500 + s)).estimate for s in range(60)]
+    assert np.mean([one.value for one in drawn]) == pytest.approx(null, rel=0.2) and found.low is None
 
 
 def test_a_reference_of_statistics_gives_the_plain_value_without_an_interval():
