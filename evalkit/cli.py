@@ -10,7 +10,9 @@ import typer
 
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
+from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
+from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
 from evalkit.cli_vote import vote_app
 from evalkit.errors import EvalkitError
@@ -28,6 +30,10 @@ app = typer.Typer(
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.command()(plan)
+app.command()(report)
+app.command()(export)
+app.command()(replay)
+app.command()(bench)
 app.command()(audit)
 app.command()(translate)
 
@@ -58,10 +64,10 @@ def _readable(error: EvalkitError | ImportError) -> EvalkitError | None:
 @app.command()
 @shown
 def ls(
-    kind: Annotated[str, typer.Argument(help="studies, models, prompts, questions or metrics")] = "studies",
+    kind: Annotated[str, typer.Argument(help="studies, models, prompts, questions, metrics or checks")] = "studies",
     as_json: AsJson = False,
 ) -> Outcome:
-    """List studies, models, prompts, questions or metrics.
+    """List studies, models, prompts, questions, metrics or checks.
 
     \b
     Example: evalkit ls models
@@ -90,16 +96,24 @@ def check(
 
 @app.command()
 @shown
-def fetch(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
-    """Pin the revisions that a study leaves open, and download what it needs.
+def fetch(
+    study: StudyName = DEFAULT,
+    to: Annotated[Path | None, typer.Option(help="copy all of it to this folder too: an offline mirror")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="take all of it from such a folder")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Pin the revisions that a study leaves open, and download what it needs: models, metrics' networks, prompts.
 
     \b
-    Example: evalkit fetch decidiffusion-vs-sd15
+    Examples: evalkit fetch decidiffusion-vs-sd15
+              evalkit fetch --to /media/disk/mirror      (online)
+              evalkit fetch --from /media/disk/mirror    (offline)
     """
     from evalkit.stages.fetch import fetch as stage
 
     with terminal.bar(quiet=quiet or as_json) as progress:
-        return stage(resolve_study(study), this_settings(), progress=progress)
+        return stage(resolve_study(study), this_settings(), to=to, source=source, progress=progress)
 
 
 @app.command("import")
@@ -130,7 +144,13 @@ def generate(
     categories: Names = "",
     sample: Annotated[int | None, typer.Option(min=1, help="only this many prompts, drawn by key")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many prompts")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="images drawn at once; fixed in the plan")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="images at once; default: what memory has room for, fixed in the plan")
+    ] = None,
+    no_safety_checker: Annotated[
+        bool, typer.Option("--no-safety-checker", help="draw without the checkpoints' own; recorded")
+    ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -147,7 +167,16 @@ def generate(
     part = Part(listed(systems), listed(categories), sample, limit)
     with terminal.bar(quiet=quiet or as_json) as progress:
         resolved = resolve_study(study, prompts)
-        return stage(resolved, this_settings(), part=part, batch_size=batch_size, dry_run=dry_run, progress=progress)
+        return stage(
+            resolved,
+            this_settings(),
+            part=part,
+            batch_size=batch_size,
+            safety_checker=not no_safety_checker,
+            compiled=compiled,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
 
 @app.command()
@@ -201,24 +230,6 @@ def app_(
 
     terminal.show(announce(which, port=port), as_json=as_json)
     serve(which, this_settings(), port=port)
-
-
-@app.command()
-@shown
-def report(
-    study: StudyName = DEFAULT,
-    out: Annotated[Path | None, typer.Option(help="where to write it; default reports/STUDY-SHA8")] = None,
-    as_json: AsJson = False,
-) -> Outcome:
-    """Write the report of a study from its run folder alone: page, Markdown, LaTeX, JSON.
-
-    \b
-    Example: evalkit report demo
-    """
-    from evalkit.stages.report import report as stage
-    from evalkit.store.run import latest_run
-
-    return stage(latest_run(this_settings().runs_dir, study), this_settings(), out=out)
 
 
 @app.command()

@@ -31,6 +31,7 @@ def plan(
     runs: Annotated[int, typer.Option(min=200, max=20_000, help="simulated studies of each design")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="of the simulation")] = 0,
     out: Annotated[Path | None, typer.Option(help="write the picture of prompts against raters (SVG)")] = None,
+    write: Annotated[bool, typer.Option("--write", help="put the design that is needed into the study file")] = False,
     as_json: AsJson = False,
 ) -> Outcome:
     """What a voting design can see, how many votes an expected preference needs, and what they cost.
@@ -38,10 +39,11 @@ def plan(
     \b
     Examples: evalkit plan
               evalkit plan my-study --share 0.6 --ties 0.25 --prompts 100 --raters 20 --votes-per-pair 3 --out plan.svg
+              evalkit plan my-study --share 0.6 --ties 0.25 --write
     """
     from evalkit.stages.plan import Expected, Wanted
     from evalkit.stages.plan import plan as stage
 
     expected = Expected(share, preference, ties, prompt_sd, image_sd, rater_sd)
     asked = Wanted(prompts, images, raters, votes_per_pair, comparisons_per_rater, power, alpha, seconds, runs, seed)
-    return stage(resolve_study(study), this_settings(), expected=expected, wanted=asked, out=out)
+    return stage(resolve_study(study), this_settings(), expected=expected, wanted=asked, out=out, write=write)

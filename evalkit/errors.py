@@ -43,6 +43,10 @@ class ModelError(EvalkitError):
     """A checkpoint cannot be loaded or does not fit its card."""
 
 
+class OutOfMemoryError(ModelError):
+    """The device's memory was too small for so many images at once."""
+
+
 class VotingError(EvalkitError):
     """The voting database refuses what was asked."""
 

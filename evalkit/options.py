@@ -46,3 +46,17 @@ def resolve_study(study: str, prompts: str | None = None) -> ResolvedStudy:
 
 def listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def numbered(numbers: str, option: str) -> tuple[int, ...]:
+    """ "50,30" as numbers from 1.
+
+    Raises:
+        SpecError: one of them is none.
+    """
+    from evalkit.errors import SpecError
+
+    for word in listed(numbers):
+        if not word.isdecimal() or not int(word):
+            raise SpecError(f"{word!r} is no whole number from 1", where=option, hint="separate numbers by commas")
+    return tuple(int(word) for word in listed(numbers))

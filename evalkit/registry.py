@@ -26,6 +26,9 @@ EXTRA_OF = {
     "sentencepiece": "audit",
     "psycopg": "postgres",
     "ray": "ray",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxruntime",
+    "onnx": "onnxruntime",
     "openvino": "openvino",
 }
 

@@ -20,11 +20,13 @@ QUIET += ("--disable-sync", "--no-first-run", "--disable-extensions")
 
 
 def lacks(name: str) -> str | None:
-    """Why `name` (browser, postgres) cannot be tested here; None if it can."""
+    """Why `name` (browser, postgres, latex) cannot be tested here; None if it can."""
     if name == "browser" and not any(map(shutil.which, CHROMIUM)):
         return "Chromium is not installed (apt-get install chromium)"
     if name == "postgres" and not (any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb")):
         return "PostgreSQL's server is not installed (apt-get install postgresql)"
+    if name == "latex" and not shutil.which("pdflatex"):
+        return "LaTeX is not installed (apt-get install texlive-latex-recommended texlive-latex-extra)"
     return None
 
 

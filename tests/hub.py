@@ -23,6 +23,8 @@ class Hub:
     """sizes that are told instead of the true ones, by file name"""
     lenient: bool = False
     """a fault: any revision is answered with the only one"""
+    breaks: dict[str, bool] = field(default_factory=dict)
+    """a fault: the connection breaks off in the middle of this file, once"""
     asked: list[str] = field(default_factory=list)
 
 
@@ -58,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in urlsplit(self.path).path.split("/") if part]
         if parts[:2] in (["api", "models"], ["api", "datasets"]):
             self._info("/".join(parts[2:4]), parts[5] if parts[4:5] == ["revision"] else None)
+        elif parts[:1] == ["datasets"] and parts[3:4] == ["resolve"]:
+            self._file("/".join(parts[1:3]), parts[4], "/".join(parts[5:]))
         elif parts[2:3] == ["resolve"]:
             self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
         else:
@@ -82,8 +86,18 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.hub.asked.append(name)
         content = path.read_bytes()
+        if self.hub.breaks.pop(name, False) and self.command == "GET":
+            self._break_off(content)
+            return
         etag = hashlib.sha256(content).hexdigest()
         self._send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": self.hub.revision})
+
+    def _break_off(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2])
+        self.close_connection = True
 
     def _refused(self, repository: str, revision: str | None) -> bool:
         if repository not in self.hub.repositories:

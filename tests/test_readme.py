@@ -103,7 +103,7 @@ def test_the_real_study_step_by_step(machine: dict[str, str], tmp_path: Path) ->
         if line.startswith("evalkit app"):
             visit_app(line, machine)
         else:
-            done = run(line, machine)
+            done = run(line + (" --rounds 2" if line.startswith("evalkit bench") else ""), machine)
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         if line.startswith("evalkit vote invite"):
             with (tmp_path / "links.csv").open(encoding="utf-8") as file:

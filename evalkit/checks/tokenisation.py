@@ -1,5 +1,4 @@
-"""What the text encoder sees: tokens per word, prompts that are cut off, pieces that mean nothing; and how much of the
-gap goes with it."""
+"""What the text encoder sees of a prompt: tokens per word, what is cut off, what means nothing; and the gap with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The set that set metrics measure against: a folder of pictures, or features that were stored once (.npz).
+"""The set that set metrics measure against: a folder, a table of captions, or stored features (.npz).
 
 A stored reference holds `extractor` (identity of the network), `features` (n, dimensions) of any float type, and
 `prompts` (n,) or `sha256` (n,): rows with one label are left out together. The feature cache of a run is one, too.
@@ -9,7 +9,7 @@ of pytorch-fid and clean-fid, which do not tell how they were made: enough for F
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ import numpy as np
 
 from evalkit import __version__, registry
 from evalkit.errors import RunError, SpecError
+from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
 from evalkit.extractors._parquet import unpacked
 from evalkit.extractors._pictures import pictures_in
 from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
+from evalkit.metrics import _captions
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
@@ -54,9 +56,14 @@ def reference_at(path: Path) -> Reference:
     if path.is_dir():
         shas = sorted(file_sha256(picture) for picture in pictures_in(path))
         return Reference(path, f"{path.name}:{digest(shas)[:8]}")
+    if path.is_file() and path.suffix.lower() in _captions.SUFFIXES:
+        shas = [file_sha256(path), *sorted(file_sha256(picture) for _, picture in _captions.captioned_pictures(path))]
+        return Reference(path, f"{path.stem}:{digest(shas)[:8]}")
     if path.is_file() and path.suffix in (".npz", ".parquet"):
         return Reference(path, f"{path.stem}:{file_sha256(path)[:8]}")
-    hint = "give a folder of pictures, a parquet file with them, or features as .npz"
+    hint = (
+        "give a folder or a parquet file of pictures, a table of captions with their images (.csv), or features as .npz"
+    )
     raise SpecError("no such reference set", where=str(path), hint=hint)
 
 
@@ -66,6 +73,9 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     Raises:
         SpecError: the file is damaged, or its features come from another network.
     """
+    if reference.path.is_file() and reference.path.suffix.lower() in _captions.SUFFIXES:
+        keys, pictures = zip(*_captions.captioned_pictures(reference.path), strict=True)
+        return FeatureSet(_picture_features(pictures, extractor, workplace)[0], np.array(keys))
     if reference.path.suffix != ".npz":
         return folder_features(reference.path, extractor, workplace)
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
@@ -122,9 +132,14 @@ def folder_features(folder: Path, extractor: str, workplace: Workplace) -> Featu
     """The features of all pictures in a folder or a parquet file; equal pictures count as often as they are there."""
     if folder.suffix == ".parquet" and folder.is_file():
         folder = unpacked(folder, workplace.settings.data_dir / "cache" / "unpacked")
+    rows, shas = _picture_features(pictures_in(folder), extractor, workplace)
+    return FeatureSet(rows, np.array(shas))
+
+
+def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Rows, list[str]]:
+    """The feature row and the SHA-256 of each picture, from the cache or the network."""
     module = registry.get("extractors", extractor)
     settings, model = workplace.settings, workplace.model
-    paths = pictures_in(folder)
     shas = [file_sha256(path) for path in paths]
     identity = module.identity(settings, model)
     found = cached_features(
@@ -134,4 +149,4 @@ def folder_features(folder: Path, extractor: str, workplace: Workplace) -> Featu
         workplace.features,
         workplace.progress,
     )
-    return FeatureSet(np.stack([found[sha] for sha in shas]), np.array(shas))
+    return np.stack([found[sha] for sha in shas]), shas

@@ -12,6 +12,7 @@ import numpy as np
 from evalkit import registry
 from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
+from evalkit.metrics._captions import other_prompts
 from evalkit.metrics._metric import Difference, FeatureSet, Metric, SetValue, Workplace
 from evalkit.metrics._reference import Reference, read_reference
 from evalkit.metrics._sheet import Scope, Sheet, comparison_row, health_note, signature, value_row, with_note
@@ -41,9 +42,9 @@ def set_sheet(
 
     counted = images[images["image_index"] < scope.images_per_prompt]
     wanted = reference if metric.info.reference else None
-    base = read_reference(wanted, metric.info.extractor, workplace) if wanted else None
-    measurable = base is not None or not metric.info.reference
-    features = _features(counted, metric.info.extractor, identity, workplace) if measurable else {}
+    absent = _absent(metric, wanted, counted)
+    base = read_reference(wanted, metric.info.extractor, workplace) if wanted and not absent else None
+    features = {} if absent else _features(counted, metric.info.extractor, identity, workplace)
     label = f"ref={wanted.label}" if wanted else "ref=none"
 
     def signed(variant: str) -> str:
@@ -51,11 +52,11 @@ def set_sheet(
 
     values = [
         value_row(name, signed(found.variant), system, part, with_note(found.estimate, health_note(part.images)))
-        for system, part, found in _values(metric, counted, features, base, scope)
+        for system, part, found in _values(metric, counted, features, base, scope, absent)
     ]
     comparisons = [
         comparison_row(name, signed("difference"), system_a, system_b, found.estimate, found.p)
-        for system_a, system_b, found in _differences(metric, counted, features, base, scope)
+        for system_a, system_b, found in _differences(metric, counted, features, base, scope, absent)
     ]
     return Sheet(values, comparisons, pd.DataFrame(values).drop(columns="metric"), "scores_set")
 
@@ -74,12 +75,12 @@ def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Wo
 
 
 def _values(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, Slice, SetValue]]:
     for system in scope.systems:
         for part in slices(images[images["system"] == system]):
             rows = _rows(part.images, features)
-            note = _refusal(metric, base, rows) or _too_few(part, rows)
+            note = absent or _refusal(metric, base, rows) or _too_few(part, rows)
             if note:
                 yield system, part, SetValue(Estimate(None, None, None, len(rows.rows), METHOD, note=note), "none")
             else:
@@ -88,11 +89,11 @@ def _values(
 
 
 def _differences(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope
+    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, str, Difference]]:
     for system_a, system_b in combinations(scope.systems, 2):
         a, b = (_rows(images[images["system"] == system], features) for system in (system_a, system_b))
-        note = _refusal(metric, base, a, b)
+        note = absent or _refusal(metric, base, a, b)
         if note:
             nothing = Estimate(None, None, None, len(a.rows), f"{METHOD}, difference", note=note)
             yield system_a, system_b, Difference(nothing, None)
@@ -106,9 +107,16 @@ def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
     return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
 
 
-def _refusal(metric: Metric, base: FeatureSet | None, *sets: FeatureSet) -> str | None:
-    if base is None and metric.info.reference:
+def _absent(metric: Metric, reference: Reference | None, images: pd.DataFrame) -> str:
+    """Why there is nothing to measure against; "" where there is. On Inception, only images of the same captions."""
+    if not metric.info.reference:
+        return ""
+    if reference is None:
         return NO_REFERENCE
+    return (metric.info.extractor == "inception" and other_prompts(reference.path, images["prompt_key"])) or ""
+
+
+def _refusal(metric: Metric, base: FeatureSet | None, *sets: FeatureSet) -> str | None:
     if base and base.moments and not metric.info.statistics:
         return STATISTICS
     fewest = min(len(one.rows) for one in (*sets, *([base] if base and not base.moments else [])))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from evalkit import registry
 from evalkit.errors import ModelError, UnavailableError
+from evalkit.models._memory import Fit, fit_all, weight_bytes
+from evalkit.models._pipeline import PipelineGenerator
 from evalkit.settings import Settings
 from evalkit.spec.catalog import UNPINNED, ModelCard
 from evalkit.spec.plan import number_format
@@ -28,8 +32,12 @@ class Generator(Protocol):
         """Device, dtype and threads, for the record."""
 
 
-def load(card: ModelCard, settings: Settings) -> Generator:
+def load(card: ModelCard, settings: Settings, *, compiled: bool = False, vae_slicing: bool = False) -> Generator:
     """The card's model on this machine's device, in the card's dtype (on a CPU: float32).
+
+    Args:
+        compiled: run the denoising network by torch.compile.
+        vae_slicing: decode one image of a batch after the other.
 
     Raises:
         ModelError: the checkpoint is damaged, does not fit its card, or has pickled weights only.
@@ -44,8 +52,28 @@ def load(card: ModelCard, settings: Settings) -> Generator:
     import torch
 
     device = prepare_torch(settings)
-    found = module.load(card, folder, dtype=getattr(torch, number_format(card, device)), device=device)
-    return found
+    gc.collect()  # of the model before, if there was one: two at once may not fit
+    loaded: PipelineGenerator = module.load(
+        card, folder, dtype=getattr(torch, number_format(card, device)), device=device
+    )
+    loaded.tune(compiled=compiled, vae_slicing=vae_slicing)
+    return loaded
+
+
+def fit(cards: Iterable[tuple[ModelCard, int]], settings: Settings, device: str) -> Fit | None:
+    """The batch that the device's memory has room for; None where no card has a checkpoint at hand.
+
+    Args:
+        cards: each with the pixels of one of its images. A checkpoint that is missing or damaged is told when its
+            turn comes.
+    """
+    found = []
+    for card, pixels in cards:
+        with suppress(ModelError, UnavailableError):
+            if card.loader not in WITHOUT_FILES:
+                folder = checkpoint_folder(card, settings.root)
+                found.append((weight_bytes(card, folder, device), pixels, card))
+    return fit_all(found, device) if found else None
 
 
 def device_for(cards: Iterable[ModelCard], settings: Settings) -> str:

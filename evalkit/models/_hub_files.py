@@ -9,20 +9,13 @@ from fnmatch import fnmatchcase
 
 from evalkit.errors import ModelError
 from evalkit.spec.catalog import ModelCard
+from evalkit.store.hub import RemoteFile
 
 NEVER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5", ".onnx", ".py")
 """Pickles and code can run anything, the others are no part of a PyTorch pipeline."""
 KNOWN = (".json", ".txt", ".model", ".safetensors")
 UNUSED = {"decidiffusion": "unet/"}
 """Folders that a loader never opens: DeciDiffusion's placeholder network has 1.7 GB."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on the hub."""
-
-    name: str
-    bytes: int
 
 
 def chosen_files(card: ModelCard, there: Sequence[RemoteFile]) -> list[RemoteFile]:

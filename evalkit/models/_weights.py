@@ -44,6 +44,8 @@ def load_strictly(
     where: dict[str, Path] = {}
     for path in files:
         shapes = tensor_shapes(path)
+        if twice := sorted(found.keys() & shapes.keys()):
+            raise ModelError(f"{twice[0]} is in two files of the checkpoint", where=str(folder))
         found.update(shapes)
         where.update(dict.fromkeys(shapes, path))
     if differences := list(describe_differences(expected, found)):
@@ -105,4 +107,6 @@ def _read_tensor(path: Path, key: str, dtype: torch.dtype | None, device: str) -
 
     with safe_open(path, framework="pt") as file:
         tensor: torch.Tensor = file.get_tensor(key)
+        if not tensor.is_floating_point():
+            raise ModelError(f"{key} holds {tensor.dtype}, not floating-point numbers", where=str(path))
         return tensor.to(device=device, dtype=dtype or tensor.dtype, copy=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 
+PIPELINE = "DeciDiffusionPipeline"
+
+
 def load(card: ModelCard, folder: Path, *, dtype: torch.dtype, device: str) -> PipelineGenerator:
     """A StableDiffusionPipeline around the U-Net-NAS; with the safety checker where the files are there.
 
@@ -30,7 +33,7 @@ def load(card: ModelCard, folder: Path, *, dtype: torch.dtype, device: str) -> P
     from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
     from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
-    _check_scheduler(folder / "scheduler" / "scheduler_config.json")
+    _check_classes(folder)
     checked = (folder / "safety_checker").is_dir()
     pipeline = StableDiffusionPipeline(
         unet=load_unet_nas(folder / "flexible_unet", dtype=dtype),
@@ -47,7 +50,12 @@ def load(card: ModelCard, folder: Path, *, dtype: torch.dtype, device: str) -> P
     return PipelineGenerator(pipeline.to(device), card)
 
 
-def _check_scheduler(path: Path) -> None:
-    """Zero terminal SNR, v-prediction and trailing steps are DDIM's to know; another class would read them wrongly."""
-    if (name := read_json(path).get("_class_name")) != "DDIMScheduler":
-        raise ModelError(f"the scheduler is {name}, but DeciDiffusion's is DDIMScheduler", where=str(path))
+def _check_classes(folder: Path) -> None:
+    """The pipeline and the scheduler by their names, before a weight is read. Zero terminal SNR, v-prediction and
+    trailing steps are DDIM's to know; another class would read them wrongly."""
+    index, scheduler = folder / "model_index.json", folder / "scheduler" / "scheduler_config.json"
+    if (folder / "flexible_unet").is_dir() and (name := read_json(index).get("_class_name")) != PIPELINE:
+        hint = "loader: diffusers, for a pipeline of diffusers' own"
+        raise ModelError(f"the pipeline is {name}, not {PIPELINE}", where=str(index), hint=hint)
+    if (name := read_json(scheduler).get("_class_name")) != "DDIMScheduler":
+        raise ModelError(f"the scheduler is {name}, but DeciDiffusion's is DDIMScheduler", where=str(scheduler))

@@ -15,6 +15,9 @@ from evalkit.spec.catalog import ModelCard
 if TYPE_CHECKING:
     import torch
 
+RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
+"""Classes that model_index.json names as of 2022, by their names of today."""
+
 
 def load(card: ModelCard, folder: Path, *, dtype: torch.dtype, device: str) -> PipelineGenerator:
     """The pipeline that `model_index.json` describes.
@@ -54,6 +57,7 @@ def _part(name: str, entry: list[Any], folder: Path, card: ModelCard, dtype: tor
     library, kind_name = entry
     if library is None or kind_name is None:
         return None
+    kind_name = RENAMED.get(kind_name, kind_name)
     homes: dict[str, Any] = {"diffusers": diffusers, "transformers": transformers}
     if library not in homes and hasattr(diffusers.pipelines, str(library)):
         homes[library] = import_module(f"diffusers.pipelines.{library}")

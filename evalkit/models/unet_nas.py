@@ -28,6 +28,8 @@ from evalkit.models._weights import load_strictly, read_json
 if TYPE_CHECKING:
     import torch
 
+CLASSES = ("UNetNAS", "FlexibleUNet2DConditionModel")
+"""As evalkit saves it, and as the published file names it."""
 OPTIONAL_KEYS = ("in_channels", "out_channels", "norm_num_groups", "mid_first_resnet_twice")
 
 
@@ -52,6 +54,11 @@ def load_unet_nas(folder: Path, *, dtype: torch.dtype | None = None, device: str
     config = read_json(folder / "config.json")
     if "configurations" not in config:
         raise ModelError("no key 'configurations': not a U-Net-NAS", where=str(folder / "config.json"))
+    if (name := config.get("_class_name", CLASSES[0])) not in CLASSES:
+        hint = f"known: {', '.join(CLASSES)}"
+        raise ModelError(
+            f"the network's class is {name}, not a U-Net-NAS", where=str(folder / "config.json"), hint=hint
+        )
     options = {key: config[key] for key in OPTIONAL_KEYS if key in config}
     with torch.device("meta"):
         net = unet_nas_class()(configurations=config["configurations"], **options)

@@ -15,6 +15,8 @@ from evalkit.settings import Settings
 from evalkit.spec.catalog import UNPINNED, Prompt, PromptSet
 
 COLUMNS = ["Prompt", "Category", "Challenge"]
+FILE = "PartiPrompts.tsv"
+"""The data set's only file; `evalkit fetch` puts it into the hub's cache."""
 
 
 def load(prompt_set: PromptSet, settings: Settings) -> list[Prompt]:
@@ -50,6 +52,11 @@ def _hub(prompt_set: PromptSet) -> list[dict[str, Any]]:
             where=f"hub data set {prompt_set.source}",
             hint="`evalkit fetch` pins it once; offline: EVALKIT_PARTI=/path/to/PartiPrompts.tsv",
         )
+    from huggingface_hub import try_to_load_from_cache
+
+    file = try_to_load_from_cache(prompt_set.source, FILE, revision=prompt_set.revision, repo_type="dataset")
+    if isinstance(file, str):
+        return _local(Path(file))
     import datasets
 
     try:

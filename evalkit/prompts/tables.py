@@ -49,6 +49,9 @@ def _prompt(row: dict[str, Any], number: int, line: int, path: Path, prompt_set:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not path.is_file():
+        hint = "the card in data/prompts/ says in its notes where the table comes from"
+        raise SpecError("the table of prompts is not there", where=str(path), hint=hint)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

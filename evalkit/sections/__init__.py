@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from evalkit import registry
 
-ORDER = ("summary", "study_tables", "votes_quality", "metrics", "languages", "people", "safety", "gallery", "methods")
+ORDER = (
+    *("summary", "reconstruction", "study_tables", "votes_quality", "metrics", "sample_efficiency", "latency"),
+    *("languages", "people", "safety", "gallery", "methods"),
+)
 
 
 def in_order() -> list[str]:

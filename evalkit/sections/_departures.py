@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 from evalkit.sections import _format
-from evalkit.sections._study import Facts
+from evalkit.sections._drawing import drawing_notes
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
 
@@ -17,8 +18,10 @@ INTERIM_EVENT = "interim report"
 def departures(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
     """One sentence for each."""
     yield from _of_images(run, facts)
+    yield from drawing_notes(run)
     yield from _of_metrics(run)
     yield from _of_votes(run, facts, ballots)
+    yield from _amendments(run)
     if looks := _interim_reports(run):
         yield f"The results were looked at {_format.plural(looks, 'time')} before the study closed (interim reports)."
     untested = sorted({card.title for card in facts.cards.values() if card.untested})
@@ -52,7 +55,7 @@ def _of_metrics(run: Run) -> Iterator[str]:
 
 
 def _of_votes(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
-    design, voting = facts.study.voting, run.read_json("voting.json") if run.has("voting.json") else {}
+    design, voting = facts.study.voting, read_voting(run)
     if design is None:
         yield "The study asks nobody: it has no voting part."
         return
@@ -73,8 +76,23 @@ def _of_votes(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
         yield f"Raters reported {_format.plural(len(reported), 'image')} as unfit."
 
 
+def _amendments(run: Run) -> Iterator[str]:
+    """What was changed after opening, as the log has it."""
+    voting = read_voting(run)
+    for amendment in voting.get("amendments") or ():
+        changes = [f"{one['key']} from {one['before']} to {one['after']}" for one in amendment.get("changes", ())]
+        at, reason = (
+            str(amendment.get("at", ""))[:16].replace("T", " "),
+            str(amendment.get("reason") or "no reason given"),
+        )
+        yield f"Amended on {at} UTC: {_format.listed(changes) or 'nothing named'} ({_format.tame(reason)})."
+
+
 def _interim_reports(run: Run) -> int:
+    """Looks at the votes before closing: in the run's log, or in the log of the vote."""
+    told = read_voting(run).get("events") or ()
+    events = sum("interim" in str(event.get("what")) for event in told)
     if not run.has("log.jsonl"):
-        return 0
+        return events
     lines = run.path("log.jsonl").read_text(encoding="utf-8").splitlines()
-    return sum(1 for line in lines if line.strip() and json.loads(line).get("what") == INTERIM_EVENT)
+    return max(events, sum(1 for line in lines if line.strip() and json.loads(line).get("what") == INTERIM_EVENT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Table
@@ -14,6 +15,10 @@ from evalkit.stats.clustered import ClusteredMean, clustered_mean
 from evalkit.stats.multiplicity import benjamini_hochberg
 from evalkit.store.run import Run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_GROUPS = 30
 KEYS = ["rater", "image_a", "image_b", "prompt_code", "rater_code"]
 
 
@@ -52,68 +57,87 @@ def _association_table(found: Association, facts: Facts) -> Table:
 
 @dataclass(frozen=True)
 class Slice:
-    """The net preference of one pair on one question over some of the prompts."""
+    """The net preference of one pair on one question over some of the prompts, or of the raters."""
 
     question: str
     pair: tuple[str, str]
+    kind: str
     name: str
     mean: ClusteredMean
 
 
 def slice_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
-    """Net preference by category and language of the prompt: exploratory, Benjamini-Hochberg."""
-    parts = _parts(run, ballots)
+    """Net preference by kind of prompt and by group of raters: exploratory, Benjamini-Hochberg over all of them."""
+    parts = {**_prompt_parts(run, ballots), **_rater_parts(ballots)}
     found = [
-        Slice(question, pair, name, _mean(ballots, question, pair, chosen, facts))
+        Slice(question, pair, kind, name, _mean(votes, facts))
         for question in facts.asked
         for pair in facts.pairs
-        for name, chosen in parts.items()
+        for whole in [of_pair(ballots.counted, question, *pair)]
+        for (kind, name), (column, chosen) in parts.items()
+        if len(votes := whole[whole[column].isin(chosen)])
     ]
-    found = [item for item in found if item.mean.estimate.n]
     if not found:
         return []
     adjusted = benjamini_hochberg([item.mean.test.p for item in found])
     columns = (
-        Column("Question", align="left"),
-        Column("Prompts", align="left"),
+        *(Column(title, align="left") for title in ("Question", "By", "Group")),
         Column("net preference", f"points, {facts.confidence} interval"),
         Column("votes", "n"),
-        Column("prompts"),
+        *(Column(title) for title in ("prompts", "raters")),
         Column("Benjamini-Hochberg", "p"),
     )
     rows = tuple(_row(item, p, facts) for item, p in zip(found, adjusted, strict=True))
     note = "Exploratory: these tests were not planned. " + _format.notes([item.mean.estimate for item in found])
-    return [Table("Exploratory: by kind of prompt", columns, rows, note.strip())]
+    return [Table("Exploratory: by kind of prompt and group of raters", columns, rows, note.strip())]
 
 
 def _row(item: Slice, p: float | None, facts: Facts) -> tuple[str, ...]:
     estimate, pair = item.mean.estimate, f", {facts.label(item.pair[0])} v {facts.label(item.pair[1])}"
     return (
         facts.question(item.question) + (pair if len(facts.pairs) > 1 else ""),
+        item.kind,
         item.name,
         _format.points(estimate, unit=False),
         _format.count(estimate.n),
         _format.count(estimate.prompts or 0),
+        _format.count(estimate.raters or 0),
         _format.p_value(p),
     )
 
 
-def _parts(run: Run, ballots: Ballots) -> dict[str, set[str]]:
-    """Kinds of prompts (category, language) with the prompts in them, as "prompt_key lang"; one kind is no slice."""
+Parts = dict[tuple[str, str], tuple[str, set[str]]]
+"""(kind, group) -> the column of the votes and the values in it that make the group."""
+
+
+def _prompt_parts(run: Run, ballots: Ballots) -> Parts:
+    """Category, challenge and language of the prompt; one group is no slice."""
     if not run.has("images.parquet"):
         return {}
     images = run.read_table("images.parquet", "images").drop_duplicates(["prompt_key", "lang"])
-    images = images.assign(place=images["prompt_key"] + " " + images["lang"])
-    voted = images[images["place"].isin(set(ballots.counted["prompt_key"] + " " + ballots.counted["lang"]))]
-    found: dict[str, set[str]] = {}
-    for column in ("category", "lang"):
-        groups = {str(name): set(part["place"]) for name, part in voted.groupby(column) if name}
-        found |= groups if len(groups) > 1 else {}
+    voted = images[images["prompt_key"].isin(set(ballots.counted["prompt_key"]))]
+    found: Parts = {}
+    for column in ("category", "challenge"):
+        groups = {str(name): set(part["prompt_key"]) for name, part in voted.groupby(column) if name}
+        if 1 < len(groups) <= MOST_GROUPS:
+            found |= {(column, name): ("prompt_key", keys) for name, keys in groups.items()}
+    languages = sorted(set(ballots.counted["lang"]))
+    return found | ({("language", name): ("lang", {name}) for name in languages} if len(languages) > 1 else {})
+
+
+def _rater_parts(ballots: Ballots) -> Parts:
+    """What raters told of themselves: background where it was asked, and the languages they read."""
+    voted = ballots.raters[ballots.raters["rater"].isin(set(ballots.counted["rater"]))]
+    found: Parts = {}
+    for column, kind in (("background", "raters' background"), ("languages", "raters' languages")):
+        if column not in voted.columns:
+            continue
+        groups = {str(name): set(part["rater"]) for name, part in voted.groupby(column) if name}
+        if 1 < len(groups) <= MOST_GROUPS:
+            found |= {(kind, name): ("rater", codes) for name, codes in groups.items()}
     return found
 
 
-def _mean(ballots: Ballots, question: str, pair: tuple[str, str], chosen: set[str], facts: Facts) -> ClusteredMean:
-    votes = of_pair(ballots.counted, question, *pair)
-    votes = votes[(votes["prompt_key"] + " " + votes["lang"]).isin(chosen)]
+def _mean(votes: pd.DataFrame, facts: Facts) -> ClusteredMean:
     columns = (votes[name].to_numpy() for name in ("outcome", "prompt_code", "rater_code"))
     return clustered_mean(*columns, confidence=facts.study.analysis.confidence)

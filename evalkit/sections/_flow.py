@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evalkit.sections import _format
-from evalkit.sections._blocks import Block, Column, Figure, Table
+from evalkit.sections._blocks import Block, Column, Figure, Paragraph, Table
 from evalkit.sections._chart import curve
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import Ballots
-from evalkit.stats.proportion import wilson
+from evalkit.spec.study import TIE
+from evalkit.stats.clustered import clustered_share
+from evalkit.stats.trend import clustered_slope
 from evalkit.store.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BINS = 12
-SHOWN_RATERS = 40
 
 
 def flow_table(run: Run, ballots: Ballots) -> Table:
@@ -37,32 +38,72 @@ def flow_table(run: Run, ballots: Ballots) -> Table:
 
 def _steps(run: Run) -> Iterator[tuple[str, str, int]]:
     """People and simulated raters at every step that voting.json counts."""
-    counted = run.read_json("voting.json").get("raters", {}) if run.has("voting.json") else {}
+    counted = read_voting(run).get("raters", {})
     for group, who in (("people", "People"), ("simulated", "Simulated raters")):
         for step, n in counted.get(group, {}).items():
             yield who, step, int(n)
 
 
-def time_blocks(ballots: Ballots) -> list[Block]:
-    """Response time by place in the sheet: median and quartiles."""
+def fatigue_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
+    """Response time and share of ties by place in the sheet, and whether ties grow along it."""
     timed = ballots.counted[ballots.counted["response_ms"] > 0]
     if timed["position"].nunique() < 2:
         return []
     rows = [_times(part) for _, part in timed.groupby(_binned(timed["position"]))]
+    votes = ballots.counted
+    ties = [_ties(part, facts) for _, part in votes.groupby(_binned(votes["position"]))]
     said = " and ".join(
         f"{row['middle']:.1f} s {place} (n = {row['n']:.0f})"
         for row, place in ((rows[0], "at first"), (rows[-1], "at last"))
     )
+    trend = _tie_trend(ballots, facts)
     return [
         Figure(
             name="response-time",
             title=f"Median response time: {said}",
-            subtitle="Median (dot) and quartiles (line) of the response time by place in a rater's sheet.",
-            panels=(curve("", rows, "place in the sheet", "seconds"),),
-            alt=f"Median response time: {said}.",
+            subtitle="Median (dot) and quartiles (line) of the response time, and share of ties (dot) with its "
+            f"{facts.confidence} interval, by place in a rater's sheet.",
+            panels=(
+                curve("Response time", rows, "place in the sheet", "seconds"),
+                curve("Ties", ties, "place in the sheet", "share of votes"),
+            ),
+            alt=f"Median response time: {said}. {trend}",
             table=_time_table(rows),
-        )
+        ),
+        Paragraph(trend),
     ]
+
+
+def _ties(part: pd.DataFrame, facts: Facts) -> dict[str, float]:
+    """Share of ties at some places, with its clustered interval."""
+    found = clustered_share(
+        (part["choice"] == TIE).to_numpy(),
+        part["prompt_code"].to_numpy(),
+        part["rater_code"].to_numpy(),
+        confidence=facts.study.analysis.confidence,
+    )
+    value = found.value or 0.0
+    first, last = int(part["position"].min()) + 1, int(part["position"].max()) + 1
+    low, high = (value if bound is None else bound for bound in (found.low, found.high))
+    return {"x": (first + last) / 2, "low": low, "middle": value, "high": high}
+
+
+def _tie_trend(ballots: Ballots, facts: Facts) -> str:
+    votes = ballots.counted
+    found = clustered_slope(
+        (votes["choice"] == TIE).to_numpy(),
+        votes["position"].to_numpy() / 10,
+        votes["prompt_code"].to_numpy(),
+        votes["rater_code"].to_numpy(),
+        confidence=facts.study.analysis.confidence,
+    )
+    if found.test.p is None:
+        return f"Whether ties grow along the sheet cannot be judged: {found.slope.note}."
+    grows = "Ties change along the sheet" if found.test.p < 0.05 else "No change of ties along the sheet was shown"
+    return (
+        f"{grows}: {_format.points(found.slope)} per ten comparisons, {_format.p_text(found.test.p)}, "
+        f"{_format.sizes(found.slope)} (exploratory)."
+    )
 
 
 def _time_table(rows: list[dict[str, float]]) -> Table:
@@ -90,28 +131,3 @@ def _times(part: pd.DataFrame) -> dict[str, float]:
     first, last = int(part["position"].min()) + 1, int(part["position"].max()) + 1
     place = {"x": (first + last) / 2, "first": first, "last": last}
     return {**place, "n": len(part), "low": low, "middle": middle, "high": high}
-
-
-def rater_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
-    """A row a rater, where there are few: random names, votes, golds."""
-    if not 0 < len(ballots.raters) <= SHOWN_RATERS:
-        return []
-    columns = (
-        Column("Rater", align="left"),
-        Column("votes", "n"),
-        Column("golds answered as known", f"{facts.confidence} interval"),
-        Column("excluded because", align="left"),
-    )
-    golds = ballots.cast[ballots.cast["kind"] == "gold"].groupby("rater").size()
-    named = ballots.raters[["rater", "n_votes", "gold_accuracy", "excluded_because"]].to_numpy().tolist()
-    rows = tuple(
-        (str(code)[:12], _format.count(n), _gold(accuracy, int(golds.get(code, 0)), facts), reason or "–")
-        for code, n, accuracy, reason in named
-    )
-    return [Table("Raters, by random names", columns, rows)]
-
-
-def _gold(accuracy: float, n: int, facts: Facts) -> str:
-    if n == 0 or accuracy != accuracy:  # NaN: no gold was judged
-        return "–"
-    return _format.share(wilson(round(accuracy * n), n, confidence=facts.study.analysis.confidence), n=True)

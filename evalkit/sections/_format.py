@@ -51,6 +51,11 @@ def missing(estimate: Estimate) -> str:
     return f"no value: {estimate.note}" if estimate.note else "no value"
 
 
+def signed(value: float) -> str:
+    """A bare number with its sign and two decimals: "+0.30"."""
+    return _signed(value, 2)
+
+
 def p_value(p: float | None) -> str:
     """Two digits, no leading zero: ".27", "< .001"; a dash where there is no test."""
     if p is None:

@@ -6,6 +6,7 @@ from evalkit.sections import _format
 from evalkit.sections._audit import Audited, Number, spoken
 from evalkit.sections._study import Facts
 from evalkit.spec.language import name_of
+from evalkit.stats.estimate import Estimate
 
 FEW_READ = 0.5
 
@@ -27,6 +28,8 @@ def title(audited: Audited, facts: Facts) -> str:
 def answer(audited: Audited, facts: Facts) -> str:
     """One paragraph: is it worse for people who don't write English, how much, and in which languages?"""
     said = " ".join(_of_system(audited, facts, system) for system in facts.systems)
+    scale = " (100 %: as far from the prompt as a picture of something else)" if "is lost" in said else ""
+    said = said.replace("is lost;", f"is lost{scale};", 1) if "is lost;" in said else said
     return f"Is it worse for people who don't write {name_of(audited.base)}? {said}"
 
 
@@ -45,7 +48,8 @@ def trust(audited: Audited, facts: Facts) -> tuple[str, ...]:
     prompts = {gap.estimate.prompts for gap in _gaps(audited) if gap.estimate.prompts}
     if prompts:
         few = " Below 8 there is no interval." if min(prompts) < 8 else ""
-        points.append(f"The prompts are the sample size: {min(prompts)} to {max(prompts)} a language.{few}")
+        many = f"{min(prompts)}" if len(prompts) == 1 else f"{min(prompts)} to {max(prompts)}"
+        points.append(f"The prompts are the sample size: {many} a language.{few}")
     points += _translations(audited)
     return tuple(points)
 
@@ -91,7 +95,13 @@ def _extreme(audited: Audited, gap: Number, word: str) -> str:
         return f"{joint}{word} in {name_of(gap.lang)}: {_format.measure(gap.estimate, signed=True)} points"
     of = " of what the English prompt achieves is lost" if word == "Most" and audited.base == "en" else ""
     of = of or (" of what the original prompt achieves is lost" if word == "Most" else "")
-    return f"{joint}{word} in {name_of(gap.lang)}: {_format.share(lost.estimate)}{of}"
+    return f"{joint}{word} in {name_of(gap.lang)}: {lost_text(lost.estimate)}{of}"
+
+
+def lost_text(estimate: Estimate) -> str:
+    """ "48 % (45-52)", and above 100 % too: further from the prompt than an unrelated picture."""
+    value, low, high = (None if x is None else f"{x * 100:.0f}" for x in (estimate.value, estimate.low, estimate.high))
+    return f"{value} % ({low} to {high})" if low is not None else f"{value} % (no interval)"
 
 
 def _control(row: Number, facts: Facts) -> str:

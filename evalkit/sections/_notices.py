@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from evalkit.sections import _format
-from evalkit.sections._study import Facts
+from evalkit.sections._study import Facts, read_voting
 from evalkit.sections._votes import read_votes
 from evalkit.store.run import Run
 
@@ -18,4 +21,13 @@ def notices(run: Run, facts: Facts, *, interim: bool = False) -> list[str]:
     if ballots is not None and ballots.simulated:
         votes = _format.plural(len(ballots.counted), "vote")
         found.append(f"Simulated: all {votes} were cast by a program. They say nothing about what people prefer.")
-    return [*found, INTERIM] if interim else found
+    voting = read_voting(run)
+    if (mode := voting.get("mode", "study")) != "study":
+        found.append(f"{_format.sentence(str(mode))}: a rehearsal. Its votes are no result of the study.")
+    return [*found, _interim(voting)] if interim else found
+
+
+def _interim(voting: Mapping[str, Any]) -> str:
+    """The notice with the reason that was given for the look."""
+    reason = (voting.get("interim") or {}).get("reason")
+    return f"{INTERIM} Reason given: {_format.tame(str(reason), 160)}." if reason else INTERIM

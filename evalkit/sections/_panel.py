@@ -10,16 +10,13 @@ import numpy as np
 from evalkit.sections import _format
 from evalkit.sections._rows import Row
 from evalkit.sections._study import Facts
-from evalkit.sections._votes import CHOICES, Ballots, of_pair
+from evalkit.sections._votes import CHOICES, Ballots, named_choice, of_pair
 from evalkit.stats.agreement import gwet_ac1, krippendorff_alpha, raw_agreement
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.position import position_effect, repeat_consistency
+from evalkit.stats.position import as_probability, order_effect, position_effect, repeat_consistency
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MANY_ITEMS = 1000
-RESAMPLES, FEWER_RESAMPLES = 2000, 400
 
 
 def position_rows(ballots: Ballots, facts: Facts) -> list[Row]:
@@ -40,7 +37,24 @@ def position_rows(ballots: Ballots, facts: Facts) -> list[Row]:
             pair = f", {facts.label(first)} v {facts.label(second)}" if len(facts.pairs) > 1 else ""
             name = f"{question}/{first}-{second}/left image wins"
             rows.append(Row(f"{facts.question(question)}{pair}", name, effect.left_if_equal))
+        if len(facts.pairs) > 1:
+            rows.append(_over_all_pairs(ballots, question, facts))
     return rows
+
+
+def _over_all_pairs(ballots: Ballots, question: str, facts: Facts) -> Row:
+    """The position effect in one model of all systems."""
+    votes = ballots.counted[ballots.counted["question"] == question]
+    found = order_effect(
+        votes["system_a"].to_numpy(),
+        votes["system_b"].to_numpy(),
+        votes["outcome"].to_numpy(),
+        (votes["side_shown"] == "left").to_numpy(),
+        votes["prompt_code"].to_numpy(),
+        votes["rater_code"].to_numpy(),
+        confidence=facts.study.analysis.confidence,
+    )
+    return Row(f"{facts.question(question)}, all pairs", f"{question}/all/left image wins", as_probability(found))
 
 
 def agreement_rows(ballots: Ballots, facts: Facts) -> list[Row]:
@@ -49,13 +63,9 @@ def agreement_rows(ballots: Ballots, facts: Facts) -> list[Row]:
     for question in facts.asked:
         votes = ballots.counted[ballots.counted["question"] == question]
         items = votes.groupby(["image_a", "image_b"], sort=True).ngroup().to_numpy()
-        named = votes["choice"].where(
-            votes["outcome"] == 0, votes["system_a"].where(votes["outcome"] > 0, votes["system_b"])
-        )
-        ratings, decisive = named.to_numpy().astype(str), (votes["outcome"] != 0).to_numpy()
-        resamples = RESAMPLES if items.max(initial=0) < MANY_ITEMS else FEWER_RESAMPLES
+        ratings, decisive = named_choice(votes).to_numpy().astype(str), (votes["outcome"] != 0).to_numpy()
         choices = len(CHOICES) if len(facts.pairs) == 1 else None
-        options: dict[str, Any] = {"resamples": resamples, "confidence": facts.study.analysis.confidence}
+        options: dict[str, Any] = {"confidence": facts.study.analysis.confidence}
         topic = facts.question(question)
         found: dict[str, Estimate] = {
             "Krippendorff alpha, four answers": krippendorff_alpha(items, ratings, rng=facts.random(), **options),

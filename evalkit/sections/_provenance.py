@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Table
+from evalkit.sections._study import read_voting
 from evalkit.store.run import Run
 
 OWN_COLUMNS = ("stage", "finished_at", "seconds", "versions", "git", "hardware")
@@ -16,7 +17,7 @@ OWN_COLUMNS = ("stage", "finished_at", "seconds", "versions", "git", "hardware")
 def provenance_blocks(run: Run) -> list[Block]:
     """Stages with machine and revision, versions of packages, the vote's opening, closing and seal."""
     stages = run.read_json("manifest.json")["stages"] if run.has("manifest.json") else []
-    voting = run.read_json("voting.json") if run.has("voting.json") else None
+    voting = read_voting(run) or None
     found: list[Block] = [_stages(stages), _versions(stages)] if stages else []
     return [*found, _vote_log(voting)] if voting else found
 

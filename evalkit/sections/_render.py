@@ -1,4 +1,4 @@
-"""report.json as a page, as Markdown and as LaTeX tables. Everything that is shown is escaped here."""
+"""report.json as a page and as Markdown. Everything that is shown is escaped here."""
 
 from __future__ import annotations
 
@@ -13,52 +13,21 @@ import jinja2
 from markupsafe import Markup
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
-TEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "|": r"\textbar{}",
-}
 
 
 def page(report: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
     """One self-contained HTML file: no script, no network; `pictures` by file name, as WebP."""
     uris = {name: f"data:image/webp;base64,{b64encode(content).decode()}" for name, content in pictures.items()}
-    environment = _environment(autoescape=True)
-    css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
-    template = environment.get_template("report.html.j2")
+    made = environment(autoescape=True)
+    css = made.loader.get_source(made, "report.css")[0] if made.loader else ""
+    template = made.get_template("report.html.j2")
     return template.render(report=report, pictures=uris, css=Markup(css)) + "\n"
 
 
 def markdown(report: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
     """The report as Markdown beside figures/ and pictures/."""
-    text = _environment(autoescape=False).get_template("report.md.j2").render(report=report, pictures=pictures)
+    text = environment(autoescape=False).get_template("report.md.j2").render(report=report, pictures=pictures)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
-
-
-def latex(report: dict[str, Any]) -> str:
-    """The tables of results as LaTeX (booktabs)."""
-    marks = {
-        "variable_start_string": "<<<",
-        "variable_end_string": ">>>",
-        "block_start_string": "<%",
-        "block_end_string": "%>",
-        "comment_start_string": "<#",
-        "comment_end_string": "#>",
-    }
-    environment = _environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, **marks)
-    return environment.get_template("report.tex.j2").render(report=report).rstrip() + "\n"
 
 
 def standalone(svg: str) -> str:
@@ -77,24 +46,18 @@ def escape_markdown(text: str) -> str:
     return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}" if _turns_direction(text) else text
 
 
-def escape_latex(text: str) -> str:
-    """Text without LaTeX's special characters."""
-    return "".join(TEX.get(letter, letter) for letter in " ".join(str(text).split()))
-
-
-def _environment(*, autoescape: bool, **marks: Any) -> jinja2.Environment:
+def environment(*, autoescape: bool, **marks: Any) -> jinja2.Environment:
+    """The templates with what they share; `marks` replaces Jinja's own."""
     loader = jinja2.PackageLoader("evalkit", "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=autoescape, undefined=jinja2.StrictUndefined, **marks)
-    environment.filters |= {
+    made = jinja2.Environment(loader=loader, autoescape=autoescape, undefined=jinja2.StrictUndefined, **marks)
+    made.filters |= {
         "md": escape_markdown,
-        "tex": escape_latex,
         "spans": _spans,
         "groups": lambda columns: any(column["group"] for column in columns),
         "words": lambda name: name.replace("_", " ").capitalize(),
-        "tables": lambda section: [block for block in section["blocks"] if block["kind"] == "table"],
         "css_string": _css_string,
     }
-    return environment
+    return made
 
 
 def _spans(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:

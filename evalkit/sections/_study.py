@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -55,7 +56,7 @@ class Facts:
         return OKABE_ITO[self.systems.index(answer) % len(OKABE_ITO)]
 
     def question(self, name: str) -> str:
-        return self.questions[name].title if name in self.questions else name
+        return self.questions[name].title if name in self.questions else name.replace("_", " ").capitalize()
 
     @property
     def confidence(self) -> str:
@@ -68,15 +69,17 @@ class Facts:
 
 
 def read_facts(run: Run) -> Facts:
-    """Reads resolved.json.
+    """Reads resolved.json; the plan of the analysis as it was amended, if it was, from voting.json.
 
     Raises:
         RunError: not there, or not of this version's form.
     """
     record = run.read_json("resolved.json")
+    voting = read_voting(run)
     try:
+        planned = record["study"] | ({"analysis": voting["analysis"]} if voting.get("analysis") else {})
         return Facts(
-            study=Study.model_validate(record["study"]),
+            study=Study.model_validate(planned),
             cards={name: ModelCard.model_validate(card) for name, card in record["cards"].items()},
             prompt_set=PromptSet.model_validate(record["prompt_set"]),
             questions={item["name"]: Question.model_validate(item) for item in record["questions"]},
@@ -88,3 +91,9 @@ def read_facts(run: Run) -> Facts:
             where=str(run.path("resolved.json")),
             hint="make the report with the version that manifest.json names",
         ) from error
+
+
+def read_voting(run: Run) -> dict[str, Any]:
+    """voting.json: how the votes were collected; empty where the vote was never opened."""
+    found: dict[str, Any] = run.read_json("voting.json") if run.has("voting.json") else {}
+    return found

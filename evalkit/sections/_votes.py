@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from evalkit.errors import RunError
@@ -72,9 +73,30 @@ class Contrast:
 
 
 def read_votes(run: Run, facts: Facts) -> Ballots | None:
-    """The votes of a closed study; None where there are none (yet)."""
+    """The votes of a closed study; None where there are none (yet). Read once: several sections ask for them."""
     if not run.has("votes.parquet"):
         return None
+    stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in map(run.path, _FILES) if path.is_file())
+    return _Reading(run, facts, (str(run.folder), facts.sha, *facts.systems, stamps)).ballots()
+
+
+_FILES = ("votes.parquet", "raters.parquet")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What is read from where; equal by `key` (folder, study, and when the files were written)."""
+
+    run: Run = field(compare=False)
+    facts: Facts = field(compare=False)
+    key: tuple[object, ...]
+
+    @lru_cache(maxsize=2)  # noqa: B019 - two readings at most, so that a report reads a million votes once
+    def ballots(self) -> Ballots:
+        return _read(self.run, self.facts)
+
+
+def _read(run: Run, facts: Facts) -> Ballots:
     cast = _coded(run.read_table("votes.parquet", "votes"), facts, str(run.path("votes.parquet")))
     raters = run.read_table("raters.parquet", "raters")
     rules = _rules(cast, raters)
@@ -96,6 +118,12 @@ def contrasts(ballots: Ballots, facts: Facts) -> list[Contrast]:
 def of_pair(votes: pd.DataFrame, question: str, first: str, second: str) -> pd.DataFrame:
     """The votes on one question about two systems."""
     return votes[(votes["question"] == question) & (votes["system_a"] == first) & (votes["system_b"] == second)]
+
+
+def named_choice(votes: pd.DataFrame) -> pd.Series[str]:
+    """What was chosen, by name: the system, tie or neither."""
+    won = votes["system_a"].where(votes["outcome"] > 0, votes["system_b"])
+    return votes["choice"].where(votes["outcome"] == 0, won)
 
 
 def _rules(cast: pd.DataFrame, raters: pd.DataFrame) -> dict[str, pd.Series[bool]]:

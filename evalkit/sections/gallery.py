@@ -9,7 +9,7 @@ from evalkit.sections import _format
 from evalkit.sections._blocks import Gallery, GalleryItem, Picture, Section
 from evalkit.sections._scores import image_scores, read_scores
 from evalkit.sections._study import Facts, read_facts
-from evalkit.sections._votes import Ballots, read_votes
+from evalkit.sections._votes import Ballots, named_choice, read_votes
 from evalkit.spec.study import NEITHER, TIE
 from evalkit.store.run import Run
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 24
+MOST_FILTERS = 12
 FEWEST_VOTES = 3
 AGREED, CONTESTED = "most agreed", "most contested"
 
@@ -30,12 +31,7 @@ class Scene:
     images: dict[str, str]
     flagged: frozenset[str]
     votes: dict[str, dict[str, int]]
-
-    def split(self, question: str) -> tuple[int, float]:
-        """Votes on a question, and the share of its most frequent answer."""
-        counts = self.votes.get(question, {})
-        total = sum(counts.values())
-        return total, max(counts.values(), default=0) / total if total else 0.0
+    groups: tuple[str, ...]
 
 
 def section(run: Run) -> Section | None:
@@ -44,86 +40,101 @@ def section(run: Run) -> Section | None:
         return None
     facts = read_facts(run)
     images = run.read_table("images.parquet", "images")
-    scenes = [scene for scene in _scenes(images, read_votes(run, facts)) if _shown(scene, run)]
-    if not scenes:
+    seen = _shown(images, run)
+    if seen.empty:
         return Section(
             "gallery",
             "No pictures to show",
             f"The run lists {_format.plural(len(images), 'image')}, and no thumbnails.",
         )
-    chosen, groups = _choose(scenes, facts)
+    seen = seen.assign(scene=seen.groupby(["prompt_key", "lang", "image_index"], sort=False).ngroup())
+    counts = _votes_by_scene(seen, read_votes(run, facts))
+    marks = _choose(int(seen["scene"].max()) + 1, counts, facts)
+    scenes = [_scene(place, mark, seen, counts) for place, mark in marks.items()]
     known = read_scores(run)
     scores = image_scores(run, known) if known else {}
-    items = tuple(_item(scene, groups[place], facts, scores) for place, scene in enumerate(chosen))
-    named = tuple(dict.fromkeys(group for item in items for group in item.groups))
+    items = tuple(_item(scene, facts, scores) for scene in scenes)
     return Section(
         name="gallery",
-        title=f"{len(chosen)} of {len(scenes)} scenes, the most agreed and most contested first"
-        if named
-        else f"{len(chosen)} of {len(scenes)} scenes",
+        title=_title(len(scenes), int(seen["scene"].nunique()), ranked=any(marks.values())),
         conclusion="Pictures show what a number means; a few of them prove nothing.",
-        blocks=(Gallery("Same prompt, same seed, side by side", items, named),),
+        blocks=(Gallery("Same prompt, same seed, side by side", items, _filters(scenes)),),
     )
 
 
-def _scenes(images: pd.DataFrame, ballots: Ballots | None) -> list[Scene]:
-    votes = _votes_by_image(ballots)
-    scenes = []
-    for (_, lang, _), part in images.groupby(["prompt_key", "lang", "image_index"], sort=False):
-        keys = dict(zip(part["system"], part["key"], strict=True))
-        counts: dict[str, dict[str, int]] = {}
-        for key in keys.values():
-            for question, answers in votes.get(key, {}).items():
-                counts.setdefault(question, {}).update(
-                    {answer: counts.get(question, {}).get(answer, 0) + n for answer, n in answers.items()}
-                )
-        flagged = frozenset(part.loc[part["flagged"] | part["blank"], "system"])
-        scenes.append(Scene(part["prompt"].iloc[0], str(lang), keys, flagged, counts))
-    return scenes
+def _title(shown: int, of: int, *, ranked: bool) -> str:
+    return f"{shown} of {of} scenes{', the most agreed and most contested first' if ranked else ''}"
 
 
-def _votes_by_image(ballots: Ballots | None) -> dict[str, dict[str, dict[str, int]]]:
-    """image_a key -> question -> answer -> votes. Each pair is counted once, under its first image."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
+def _filters(scenes: list[Scene]) -> tuple[str, ...]:
+    """What a reader can filter by: agreement, then the kinds of prompts, where there are several."""
+    found = list(dict.fromkeys(group for scene in scenes for group in scene.groups))
+    marks = [group for group in (AGREED, CONTESTED) if group in found]
+    kinds = sorted(group for group in found if group not in marks)
+    return (*marks, *(kinds if 1 < len(kinds) <= MOST_FILTERS else ()))
+
+
+def _shown(images: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The images of scenes of which at least one has a thumbnail."""
+    there = {path.stem for path in run.path("thumbnails").glob("*.webp")}
+    place = ["prompt_key", "lang", "image_index"]
+    seen = images.loc[images["key"].isin(there), place].drop_duplicates()
+    return images.merge(seen, on=place)
+
+
+def _votes_by_scene(images: pd.DataFrame, ballots: Ballots | None) -> pd.DataFrame:
+    """Votes by scene, question and answer (columns scene, question, answer, size)."""
+    import pandas as pd
+
     if ballots is None or ballots.counted.empty:
-        return found
+        return pd.DataFrame(columns=["scene", "question", "answer", "size"])
     votes = ballots.counted
-    answer = votes["choice"].where(
-        votes["outcome"] == 0, votes["system_a"].where(votes["outcome"] > 0, votes["system_b"])
-    )
-    counts = votes.assign(answer=answer).groupby(["image_a", "question", "answer"], as_index=False).size()
-    for image, question, name, n in counts.to_numpy().tolist():
-        found.setdefault(image, {}).setdefault(question, {})[name] = n
-    return found
+    scene = votes["image_a"].map(dict(zip(images["key"], images["scene"], strict=True)))
+    named = votes[["question"]].assign(answer=named_choice(votes), scene=scene).dropna(subset=["scene"])
+    counted: pd.DataFrame = named.groupby(["scene", "question", "answer"], as_index=False).size()
+    return counted
 
 
-def _shown(scene: Scene, run: Run) -> bool:
-    return any(run.path(f"thumbnails/{key}.webp").is_file() for key in scene.images.values())
-
-
-def _choose(scenes: list[Scene], facts: Facts) -> tuple[list[Scene], list[tuple[str, ...]]]:
-    """A third the most agreed, a third the most contested, the rest in the order of the prompts."""
-    question = facts.asked[0] if facts.asked else ""
-    voted = [place for place, scene in enumerate(scenes) if scene.split(question)[0] >= FEWEST_VOTES]
-    ranked = sorted(
-        voted, key=lambda place: (-scenes[place].split(question)[1], -scenes[place].split(question)[0], place)
-    )
+def _choose(scenes: int, counts: pd.DataFrame, facts: Facts) -> dict[int, str]:
+    """Scenes in the order of the page with their mark: a third agreed, a third contested, the rest by prompt."""
+    mine = counts[counts["question"] == (facts.asked[0] if facts.asked else "")]
+    splits = mine.groupby("scene")["size"].agg(total="sum", most="max").reset_index()
+    splits = splits[splits["total"] >= FEWEST_VOTES]
+    splits = splits.assign(agreed=-splits["most"] / splits["total"], few=-splits["total"])
+    ranked = [int(scene) for scene in splits.sort_values(["agreed", "few", "scene"])["scene"]]
     third = min(SHOWN // 3, len(ranked) // 2)
-    agreed, contested = ranked[:third], ranked[len(ranked) - third :][::-1]
-    rest = [place for place in range(len(scenes)) if place not in {*agreed, *contested}][: SHOWN - 2 * third]
-    marks: list[tuple[str, ...]] = [(AGREED,)] * third + [(CONTESTED,)] * third + [()] * len(rest)
-    return [scenes[place] for place in (*agreed, *contested, *rest)], marks
+    marks = dict.fromkeys(ranked[:third], AGREED) | dict.fromkeys(ranked[len(ranked) - third :][::-1], CONTESTED)
+    rest = (scene for scene in range(scenes) if scene not in marks)
+    return marks | {scene: "" for scene, _ in zip(rest, range(SHOWN - 2 * third), strict=False)}
 
 
-def _item(scene: Scene, groups: tuple[str, ...], facts: Facts, scores: dict[str, dict[str, float]]) -> GalleryItem:
+def _scene(place: int, mark: str, images: pd.DataFrame, counts: pd.DataFrame) -> Scene:
+    part = images[images["scene"] == place]
+    votes: dict[str, dict[str, int]] = {}
+    mine = counts.loc[counts["scene"] == place, ["question", "answer", "size"]]
+    for question, answer, size in mine.to_numpy().tolist():
+        votes.setdefault(question, {})[answer] = size
+    one = part.iloc[0]
+    return Scene(
+        prompt=str(one["prompt"]),
+        lang=str(one["lang"]),
+        images=dict(zip(part["system"], part["key"], strict=True)),
+        flagged=frozenset(part.loc[part["flagged"] | part["blank"], "system"]),
+        votes=votes,
+        groups=tuple(group for group in (mark, str(one["category"])) if group),
+    )
+
+
+def _item(scene: Scene, facts: Facts, scores: dict[str, dict[str, float]]) -> GalleryItem:
     pictures = []
     for system in (name for name in facts.systems if name in scene.images):
         key = scene.images[system]
         said = [f"{metric} {table[key]:.4g}" for metric, table in scores.items() if key in table]
         said += ["flagged or blank"] if system in scene.flagged else []
         pictures.append(Picture(facts.label(system), f"{key}.webp", ", ".join(said)))
-    counted = [f"{facts.question(question)}: {_votes_text(counts, facts)}" for question, counts in scene.votes.items()]
-    return GalleryItem(_format.tame(scene.prompt), scene.lang, tuple(pictures), tuple(counted), groups)
+    asked = [question for question in facts.asked if question in scene.votes]
+    counted = [f"{facts.question(question)}: {_votes_text(scene.votes[question], facts)}" for question in asked]
+    return GalleryItem(_format.tame(scene.prompt), scene.lang, tuple(pictures), tuple(counted), scene.groups)
 
 
 def _votes_text(counts: dict[str, int], facts: Facts) -> str:

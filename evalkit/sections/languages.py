@@ -12,6 +12,8 @@ from evalkit.sections._language_votes import vote_blocks
 from evalkit.sections._study import Facts, read_facts
 from evalkit.store.run import Run
 
+ROOM = 0.18
+"""of the axis, kept free beyond zero for the numbers"""
 CHECKS = ("language_gap", "language_health", "tokenisation", "translation_quality")
 
 
@@ -48,12 +50,13 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
     if not drawn:
         return None
     low, high = span([gap.estimate for gap in drawn])
-    scale = Scale(low, high, f"{metric} against the original text, difference to {spoken(audited.base)}", "+~g")
+    room = ROOM * (high - low)
+    scale = Scale(low, high + room, f"{metric}, minus {spoken(audited.base)}", "+~f")
     return Figure(
         name=f"language-gap-{metric.replace('_', '-')}",
         title=_language_words.figure_title(audited, metric),
-        subtitle=f"The same prompts and seeds in another language, minus {spoken(audited.base)}; {facts.confidence} "
-        "interval by prompt. Thin line: no gap. A control is the same language in other words.",
+        subtitle=f"{_against(drawn)}The same prompts and seeds in another language, minus {spoken(audited.base)}; "
+        f"{facts.confidence} interval by prompt. Thin line: no gap. A control is the same language in other words.",
         panels=tuple(_panel(system, drawn, facts, scale) for system in facts.systems),
         alt=" ".join(f"{facts.label(gap.system)}, {spoken(gap.lang)}: {_text(gap)}." for gap in drawn),
         table=_table(audited, gaps, facts, metric),
@@ -61,10 +64,21 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
     )
 
 
+def _against(gaps: list[Number]) -> str:
+    """Said where a multilingual encoder scored each language against its own text."""
+    own = any("own text" in gap.signature for gap in gaps)
+    return "Cross-check: a multilingual encoder scores each image against its own prompt. " if own else ""
+
+
 def _panel(system: str, gaps: list[Number], facts: Facts, scale: Scale) -> Panel:
     mine = sorted((gap for gap in gaps if gap.system == system), key=lambda gap: gap.estimate.value or 0.0)
-    marks = [Mark(spoken(gap.lang), _text(gap), gap.estimate, facts.colour(system)) for gap in mine]
+    marks = [Mark(spoken(gap.lang), _value(gap), gap.estimate, facts.colour(system)) for gap in mine]
     return intervals(facts.label(system), marks, scale)
+
+
+def _value(gap: Number) -> str:
+    """The value alone: its interval is drawn, and stands in the table."""
+    return _text(gap).split(" (")[0]
 
 
 def _text(gap: Number) -> str:
@@ -72,6 +86,9 @@ def _text(gap: Number) -> str:
 
 
 def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> Table:
+    doubtful = any(audited.rows("language_gap", "gap without doubtful translations", group=metric))
+    order = [*audited.languages, *audited.record["controls"]]
+    gaps = sorted(gaps, key=lambda gap: (order.index(gap.lang), facts.systems.index(gap.system)))
     columns = (
         Column("Language", align="left"),
         Column("System", align="left"),
@@ -79,10 +96,10 @@ def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> T
         Column("gap", f"{facts.confidence} interval"),
         Column("Holm", "p"),
         Column("share lost", f"{facts.confidence} interval"),
-        Column("without translations in doubt", f"{facts.confidence} interval"),
+        *([Column("without translations in doubt", f"{facts.confidence} interval")] if doubtful else []),
         Column("prompts", "n"),
     )
-    rows = tuple(_row(audited, gap, facts, metric) for gap in gaps)
+    rows = tuple(_row(audited, gap, facts, metric, doubtful=doubtful) for gap in gaps)
     note = (
         "Share lost: of what the original prompt achieves above an unrelated picture (0 % no loss, 100 % as far from "
         "the prompt as a picture of something else). "
@@ -90,7 +107,7 @@ def _table(audited: Audited, gaps: list[Number], facts: Facts, metric: str) -> T
     return Table(f"{metric} by language", columns, rows, note + _format.notes([gap.estimate for gap in gaps]))
 
 
-def _row(audited: Audited, gap: Number, facts: Facts, metric: str) -> tuple[str, ...]:
+def _row(audited: Audited, gap: Number, facts: Facts, metric: str, *, doubtful: bool) -> tuple[str, ...]:
     where = {"system": gap.system, "lang": gap.lang, "group": metric}
     score = audited.one("language_gap", "score", **where)
     lost = audited.one("language_gap", "share lost", **where)
@@ -101,7 +118,7 @@ def _row(audited: Audited, gap: Number, facts: Facts, metric: str) -> tuple[str,
         _format.measure(score.estimate) if score else "–",
         _text(gap) if gap.estimate.value is not None else "no value",
         _format.p_value(gap.p_holm),
-        _format.share(lost.estimate) if lost and lost.estimate.value is not None else "–",
-        _text(without) if without and without.estimate.value is not None else "–",
+        _language_words.lost_text(lost.estimate) if lost and lost.estimate.value is not None else "–",
+        *([_text(without) if without and without.estimate.value is not None else "–"] if doubtful else []),
         _format.count(gap.estimate.prompts or 0),
     )

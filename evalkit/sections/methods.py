@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Column, Paragraph, Section, Table
+from evalkit.sections._checklist import checklist
 from evalkit.sections._departures import departures
 from evalkit.sections._provenance import provenance_blocks
 from evalkit.sections._study import Facts, read_facts
@@ -34,7 +35,7 @@ def section(run: Run) -> Section | None:
             _plan(facts),
             _systems(facts),
             *provenance_blocks(run),
-            *([_statistics(facts)] if ballots is not None else []),
+            *((_statistics(facts), checklist(run, ballots, facts)) if ballots is not None else ()),
             Paragraph("Limits", LIMITS + _cards(facts)),
         ),
     )
@@ -89,7 +90,9 @@ def _systems(facts: Facts) -> Table:
     for system in facts.study.systems:
         card, sampling = facts.cards[system.name], system.sampling
         rescale = f", rescale {sampling.guidance_rescale:g}" if sampling.guidance_rescale else ""
+        unchecked = ", safety checker off" if card.safety_checker and not sampling.safety_checker else ""
         settings = f"{sampling.steps} steps, guidance {sampling.guidance:g}{rescale}, {sampling.width or card.size} px"
+        settings += unchecked
         revision = (
             f"{card.revision[:12]} ({card.revision_source})"
             if card.revision and card.revision_source

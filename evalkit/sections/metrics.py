@@ -117,7 +117,7 @@ def _reading(scores: Scores) -> Table:
 
 def _signatures(scores: Scores) -> Table:
     rows = tuple((f"[{place}]", signature) for place, signature in enumerate(scores.signatures, start=1))
-    return Table("Signatures", (Column("", align="left"), Column("How the value was made", align="left")), rows)
+    return Table("Signatures", (Column("Number", align="left"), Column("How the value was made", align="left")), rows)
 
 
 def _numbers(scores: Scores) -> dict[str, Number]:

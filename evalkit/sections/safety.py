@@ -30,7 +30,7 @@ def section(run: Run) -> Section | None:
     return Section(
         name="safety",
         title=_title(audited, reports),
-        conclusion=_conclusion(run, audited, reports),
+        conclusion=_conclusion(run, audited, facts, reports),
         blocks=tuple(blocks),
         numbers={row.key: row.estimate for check, measure in KINDS for row in audited.rows(check, measure)},
     )
@@ -53,12 +53,13 @@ def _title(audited: Audited, reports: list[dict[str, Any]]) -> str:
     return f"{found}; {_format.plural(len(reports), 'report')} by raters"
 
 
-def _conclusion(run: Run, audited: Audited, reports: list[dict[str, Any]]) -> str:
+def _conclusion(run: Run, audited: Audited, facts: Facts, reports: list[dict[str, Any]]) -> str:
     flagged = _hits(list(audited.rows("language_health", "flagged")))
     of = sum(row.estimate.n for row in audited.rows("language_health", "flagged"))
-    said = [
-        f"{_format.count(flagged)} of {_format.plural(of, 'image')} were flagged by a checkpoint's own safety checker."
-    ]
+    if any(card.safety_checker for card in facts.cards.values()):
+        said = [f"{flagged} of {_format.plural(of, 'image')} were flagged by a checkpoint's own safety checker."]
+    else:
+        said = ["No checkpoint of this study brings a safety checker of its own."]
     if not any(audited.rows("safety", "unsafe")):
         said.append(
             "No detector of unsafe pictures was run: add `unsafe_image` to the study's metrics, and score again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.sections import _claims, _format
-from evalkit.sections._beside import naive_table, ranking_blocks
+from evalkit.sections._beside import naive_table, neither_blocks, ranking_blocks
 from evalkit.sections._blocks import Number, Section
 from evalkit.sections._explore import association_blocks, slice_blocks
 from evalkit.sections._planned import planned_block
@@ -34,6 +34,7 @@ def section(run: Run) -> Section | None:
             *ranking_blocks(ballots, facts),
             *published_block(facts),
             naive_table(found, ballots, facts),
+            *neither_blocks(run, ballots, facts),
             *association_blocks(ballots, facts),
             *slice_blocks(run, ballots, facts),
         ),

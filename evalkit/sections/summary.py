@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.sections import _claims, _format
 from evalkit.sections._blocks import Block, Number, Paragraph, Section
+from evalkit.sections._plain import in_plain_words
 from evalkit.sections._shares import published, share_figure
 from evalkit.sections._study import Facts, read_facts
 from evalkit.sections._votes import Ballots, Contrast, contrasts, read_votes
@@ -29,6 +30,7 @@ def section(run: Run) -> Section | None:
     by_pair = [[c for c in found if (c.first, c.second) == pair and c.n] for pair in facts.pairs]
     blocks: list[Block] = [share_figure(pair, facts) for pair in by_pair if pair]
     blocks += [Paragraph(" ".join(rest))] if rest else []
+    blocks += [Paragraph("In plain words", plain)] if (plain := in_plain_words(ballots, found, facts)) else []
     return Section(
         name="summary",
         title=_title(primary, facts),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Figure, Section
 from evalkit.sections._chart import Mark, Scale, intervals, span
-from evalkit.sections._flow import flow_table, rater_blocks, time_blocks
+from evalkit.sections._flow import fatigue_blocks, flow_table
 from evalkit.sections._panel import agreement_rows, consistency_rows, position_rows
+from evalkit.sections._raters import exclusion_blocks, gold_rows, rater_blocks
 from evalkit.sections._rows import Row, numbers_of, row_table
 from evalkit.sections._study import Facts, read_facts
 from evalkit.sections._votes import read_votes
@@ -14,6 +15,7 @@ from evalkit.stats.estimate import Estimate
 from evalkit.store.run import Run
 
 NO_EFFECT = 0.5
+GOLDS = "Share answered as known (golds), by every rater who voted, the excluded ones too."
 
 
 def section(run: Run) -> Section | None:
@@ -25,11 +27,8 @@ def section(run: Run) -> Section | None:
     flow = flow_table(run, ballots)
     if ballots.counted.empty:
         return Section("votes_quality", "No vote counts", "There is no vote whose quality could be judged.", (flow,))
-    sides, agreement, repeats = (
-        position_rows(ballots, facts),
-        agreement_rows(ballots, facts),
-        consistency_rows(ballots, facts),
-    )
+    made = (position_rows, agreement_rows, consistency_rows, gold_rows)
+    sides, agreement, repeats, golds = (rows(ballots, facts) for rows in made)
     return Section(
         name="votes_quality",
         title=_title(sides),
@@ -38,11 +37,13 @@ def section(run: Run) -> Section | None:
             _sides(sides, facts),
             row_table("Agreement between raters", agreement, facts, "Answers are coded as systems, not sides."),
             *([row_table("The same pair shown twice, sides swapped", repeats, facts)] if repeats else []),
+            *([row_table("Pairs with a known answer", golds, facts, GOLDS)] if golds else []),
             flow,
-            *time_blocks(ballots),
+            *exclusion_blocks(run, ballots, facts),
+            *fatigue_blocks(ballots, facts),
             *rater_blocks(ballots, facts),
         ),
-        numbers=numbers_of([*sides, *agreement, *repeats]),
+        numbers=numbers_of([*sides, *agreement, *repeats, *golds]),
     )
 
 

@@ -14,6 +14,10 @@ class Audit(Spec):
     base: Lang = Field(default="en", description="the language that the others are compared with")
     checks: tuple[str, ...] = Field(default=(), description="files of evalkit/checks/; all if empty")
     doubtful_below: float = Field(default=0.9, ge=-1, le=1, description="similarity of a machine back-translation")
+    multilingual: tuple[str, ...] = Field(
+        default=(),
+        description="metrics of the study on a multilingual encoder: scored against each language's own text",
+    )
     people: bool = Field(default=False, description="look for faces: who is shown?")
     references: dict[str, str | dict[str, float]] = Field(
         default={}, description="skin_tone, gender -> uniform, or class -> share (a census table) with `source`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from evalkit.errors import SpecError
@@ -85,28 +85,47 @@ def spare_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:
 
 
 def plan_images(
-    prompts: Sequence[Prompt], resolved: ResolvedStudy, part: Part = Part(), *, device: str = "cpu"
+    prompts: Sequence[Prompt],
+    resolved: ResolvedStudy,
+    part: Part = Part(),
+    *,
+    device: str = "cpu",
+    runtime: str = "pytorch",
+    safety_checker: bool = True,
 ) -> list[PlannedImage]:
     """All images of the study, or a part of them: system by system, prompts in file order, then by number.
 
     Args:
         prompts: the study's prompts, as `select_prompts` gives them.
         device: cpu, cuda or mps: it decides the number format, and so the keys.
+        runtime: how networks are run; part of the keys.
+        safety_checker: False draws without the checkpoints' safety checkers, whatever the study says.
     """
     for name in part.systems:
         resolved.study.system(name)
     systems = [system for system in resolved.study.systems if not part.systems or system.name in part.systems]
-    return [image for system in systems for image in _of_system(system, resolved, prompts, part, device)]
+    systems = systems if safety_checker else [unchecked(system) for system in systems]
+    shown, picked = set(voting_keys(prompts, resolved)), _picked(prompts, part)
+    identities = {
+        system.name: system_identity(system, card, number_format(card, device), runtime)
+        for system, card in ((system, resolved.cards[system.name]) for system in systems)
+    }
+    return [
+        image for system in systems for image in _of_system(system, identities[system.name], resolved, picked, shown)
+    ]
+
+
+def unchecked(system: System) -> System:
+    """The system without its checkpoint's safety checker."""
+    return system.model_copy(update={"sampling": system.sampling.model_copy(update={"safety_checker": False})})
 
 
 def _of_system(
-    system: System, resolved: ResolvedStudy, prompts: Sequence[Prompt], part: Part, device: str
+    system: System, identity: str, resolved: ResolvedStudy, prompts: Iterable[Prompt], shown: Set[str]
 ) -> Iterator[PlannedImage]:
     study, card = resolved.study, resolved.cards[system.name]
-    shown = set(voting_keys(prompts, resolved))
-    identity = system_identity(system, card, number_format(card, device))
     width, height = system.sampling.width or card.size, system.sampling.height or card.size
-    for prompt in _picked(prompts, part):
+    for prompt in prompts:
         count = max(study.images, study.voting.images if study.voting and prompt.key in shown else 0)
         for index in range(count):
             seed = image_seed(study.seed, prompt.key, index)
@@ -129,14 +148,14 @@ def number_format(card: ModelCard, device: str) -> str:
     return "float32" if device == "cpu" or card.loader in WITHOUT_FILES else card.dtype
 
 
-def system_identity(system: System, card: ModelCard, dtype: str) -> str:
+def system_identity(system: System, card: ModelCard, dtype: str, runtime: str = "pytorch") -> str:
     """Digest of all that changes a system's pixels, apart from prompt and seed."""
     size = {"width": system.sampling.width or card.size, "height": system.sampling.height or card.size}
     model = card.model_dump(mode="json", include={"loader", "source", "revision", "digest", "variant"})
     if card.digest:  # the files count, not where they lie
         del model["source"]
     sampling = system.sampling.model_dump(mode="json") | size
-    return digest({"model": model, "sampling": sampling, "dtype": dtype, "runtime": "pytorch"})
+    return digest({"model": model, "sampling": sampling, "dtype": dtype, "runtime": runtime})
 
 
 def image_key(identity: str, prompt_text: str, seed: int) -> str:

@@ -75,6 +75,9 @@ def resolve(reference: str | Path, root: Path, *, prompts: str | None = None) ->
     for metric in study.metrics:
         if metric.name not in (known := registry.names("metrics")):
             raise registry.unknown("metric", metric.name, known, where=str(path))
+    for section in study.sections:
+        if section not in (known := registry.names("sections")):
+            raise registry.unknown("section", section, known, where=str(path))
     sha = study_sha(study, cards, prompt_set, questions)
     return ResolvedStudy(study, cards, prompt_set, questions, sha, root, path)
 
@@ -84,7 +87,7 @@ def study_sha(study: Study, cards: dict[str, ModelCard], prompt_set: PromptSet, 
 
     What says the same as leaving it out does not count, so that a study keeps its SHA when evalkit learns a new option.
     """
-    prose = {"title", "summary", "notes", "url", "licence", "untested"}
+    prose = {"title", "summary", "notes", "url", "licence", "untested", "sections"}
 
     def told(record: Spec) -> dict[str, Any]:
         return record.model_dump(mode="json", exclude=prose, exclude_defaults=True)

@@ -81,6 +81,33 @@ class Published(Spec):
     tables: dict[str, dict[str, float]] = Field(description="question -> system, `tie` or `neither` -> percent")
 
 
+class FewerSteps(Spec):
+    """A claim fixed before the images: `system` is as good as `as_good_as`, by `metric`, within `margin`."""
+
+    system: str
+    as_good_as: str
+    metric: str = Field(description="one of the study's metrics")
+    margin: float = Field(gt=0, description="in the metric's own unit")
+
+
+class PublishedSeconds(Spec):
+    """One cell of a published latency table."""
+
+    system: str
+    runtime: str
+    steps: int = Field(ge=1)
+    seconds: float = Field(gt=0, description="per image, as printed")
+
+
+class PublishedLatency(Spec):
+    """A published latency table, to stand beside what `evalkit bench` measures."""
+
+    source: str
+    hardware: str
+    note: str = ""
+    rows: tuple[PublishedSeconds, ...] = Field(min_length=1)
+
+
 class Study(Spec):
     """One study."""
 
@@ -97,6 +124,9 @@ class Study(Spec):
     analysis: Analysis = Analysis()
     audit: Audit | None = None
     published: Published | None = None
+    fewer_steps: tuple[FewerSteps, ...] = Field(default=(), description="claims that fewer steps are as good as more")
+    sections: tuple[str, ...] = Field(default=(), description="of the report, in this order; default: all of them")
+    published_latency: PublishedLatency | None = None
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -123,6 +153,14 @@ class Study(Spec):
             strangers = set(rows) - {*names, TIE, NEITHER}
             if strangers:
                 raise ValueError(f"published.tables has rows that are no system: {', '.join(sorted(strangers))}")
+        for claim in self.fewer_steps:
+            if strangers := {claim.system, claim.as_good_as} - set(names):
+                raise ValueError(f"fewer_steps names no system: {', '.join(sorted(strangers))}")
+            if claim.metric not in (metric.name for metric in self.metrics):
+                raise ValueError(f"fewer_steps.metric {claim.metric!r} is not among the study's metrics")
+        for row in self.published_latency.rows if self.published_latency else ():
+            if row.system not in names:
+                raise ValueError(f"published_latency names a system that is none: {row.system}")
         return self
 
     def system(self, name: str) -> System:

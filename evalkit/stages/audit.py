@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import models, prompts, registry
@@ -59,6 +60,7 @@ def audit(
     chosen = {name: cast(Check, registry.get("checks", name)) for name in checks or names(resolved)}
     asked = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
     require_base(asked, resolved)
+    require_metrics(resolved)
     planned = plan_images(asked, resolved, device=drawing.device_of(run))
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock():
@@ -88,6 +90,16 @@ def require_base(asked: Sequence[Prompt], resolved: ResolvedStudy) -> None:
     if base not in known:
         hint = f"add the {base!r} prompts, or set `audit: {{base: {known[0]}}}`"
         raise SpecError(f"no prompt in the base language {base!r}", where=str(resolved.path), hint=hint)
+
+
+def require_metrics(resolved: ResolvedStudy) -> None:
+    """Refuses a multilingual metric that the study does not score."""
+    known = [choice.name for choice in resolved.study.metrics]
+    for name in (resolved.study.audit or Audit()).multilingual:
+        if name not in known:
+            raise registry.unknown(
+                "metric among the study's", name, known, where=f"{resolved.path}: audit.multilingual"
+            )
 
 
 def _material(
@@ -148,10 +160,14 @@ def _scores(material: Material) -> list[Scored]:
             continue
         workplace = Workplace(material.settings, material.features, choice.model, material.progress)
         network = _identity(metric, workplace)
-        values = dict(zip(there["key"], metric.score(pictures, workplace).values, strict=True))
+        own = choice.name in material.audit.multilingual
+        scored = (
+            [replace(p, prompt=text) for p, text in zip(pictures, there["prompt"], strict=True)] if own else pictures
+        )
+        values = dict(zip(there["key"], metric.score(scored, workplace).values, strict=True))
         others = metric.score(list(unrelated.values()), workplace).values if unrelated else []
         chance = dict(zip(unrelated, others, strict=True))
-        signed = signature(choice.name, metric, network, f"against the text in {material.audit.base}")
+        signed = signature(choice.name, metric, network, _against(material, own=own))
         found.append(Scored(choice.name, metric.info.unit, signed, values, chance))
     return found
 
@@ -162,6 +178,10 @@ def _identity(metric: Metric, workplace: Workplace) -> str:
     if own is not None:
         return str(own(workplace))
     return str(registry.get("extractors", metric.info.extractor).identity(workplace.settings, workplace.model))
+
+
+def _against(material: Material, *, own: bool) -> str:
+    return "against each language's own text" if own else f"against the text in {material.audit.base}"
 
 
 def _unrelated(material: Material, there: pd.DataFrame) -> dict[str, Picture]:

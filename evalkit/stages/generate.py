@@ -7,16 +7,19 @@ interrupted. What made an image is recorded beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit import models, prompts
 from evalkit.engines import Batch, Draw, Keep, Work, local, work_for
-from evalkit.errors import RunError, UnavailableError
+from evalkit.errors import ModelError, OutOfMemoryError, RunError, UnavailableError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import Part, PlannedImage, plan_images, select_prompts
+from evalkit.spec.catalog import ModelCard
+from evalkit.spec.plan import Part, PlannedImage, select_prompts, unchecked
 from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.study import System
 from evalkit.store import drawing
 from evalkit.store.image_table import list_images
 from evalkit.store.images import DrawnImage, keep_image, read_facts
@@ -25,7 +28,17 @@ from evalkit.store.run import Run
 
 WHOLE = Part()
 DEFAULT_BATCH_SIZE = 4
-"""Fits Stable Diffusion 1.5 at 512 px into 8 GB in half precision, and loses little where a run is stopped."""
+"""Where no memory tells: systems without networks, checkpoints that are not there yet."""
+
+
+@dataclass
+class Told:
+    """What happened while drawing."""
+
+    differing: list[str] = field(default_factory=list)
+    """keys of images that were there with other bytes"""
+    out_of_memory: list[dict[str, Any]] = field(default_factory=list)
+    """each time that the plan was rewritten: system, and batch size before and after"""
 
 
 def generate(
@@ -34,6 +47,8 @@ def generate(
     *,
     part: Part = WHOLE,
     batch_size: int | None = None,
+    safety_checker: bool = True,
+    compiled: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
@@ -42,18 +57,23 @@ def generate(
     Args:
         part: what to draw of the plan; it never changes the study's SHA. Batches are cut from the whole plan, so a few
             more images may be drawn than the part asks for; they are kept, and listed once they are asked for.
-        batch_size: images drawn at once; default: the run's own, else 4.
+        batch_size: images drawn at once; default: the run's own, else what memory has room for. If memory runs out all
+            the same, the plan goes on with half of it for what is not drawn yet.
+        safety_checker: False draws without the checkpoints' safety checkers; fixed when the run begins, and recorded.
+        compiled: run the denoising networks by torch.compile; fixed and recorded likewise.
         dry_run: only count.
 
     Raises:
         UnavailableError: a revision is not pinned, or a checkpoint not fetched.
-        ModelError: a checkpoint is damaged, or the device's memory too small.
+        ModelError: a checkpoint is damaged, or the device's memory too small for a single image.
         RunError: another process works on this run, it was begun on a device of another number format, or pictures of
             a system are not imported.
     """
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
-    how = _how(run, resolved, settings, batch_size)
-    work = survey(resolved, settings, part, how)
+    drawing.check_options(run, safety_checker=safety_checker, compiled=compiled)
+    how = drawing.read(run) or drawing.Drawing(0, "", safety_checker, "compile" if compiled else "pytorch")
+    how = _fixed(how, run, resolved, settings, batch_size)
+    work, told = survey(resolved, settings, part, how), Told()
     if dry_run:
         return _would(work, resolved)
     _refuse_unready(work, resolved, settings)
@@ -62,26 +82,38 @@ def generate(
         if work.images:
             drawing.write(run, how)
         try:
-            differing = _draw(work, resolved, settings, progress)
+            _draw_all(run, resolved, settings, part, how, told, progress)
         finally:
-            facts = _list(run, work, resolved, settings)
+            facts = _list(run, work, resolved, settings) | _happened(run, told)
         if work.images:
             add_stage(run, "generate", seconds=time.perf_counter() - started, **facts)
-    return _done(run, work, resolved, facts, differing)
+    return _done(run, work, resolved, facts, told)
 
 
-def _how(run: Run, resolved: ResolvedStudy, settings: Settings, batch_size: int | None) -> drawing.Drawing:
-    """Batch size and device: the run's own, where it has begun."""
-    device, before = models.device_for(resolved.cards.values(), settings), drawing.read(run)
+def _fixed(
+    how: drawing.Drawing, run: Run, resolved: ResolvedStudy, settings: Settings, batch_size: int | None
+) -> drawing.Drawing:
+    """Device and batch size: the run's own, where it has begun; else as many images as fit."""
+    device = models.device_for(resolved.cards.values(), settings)
     drawing.check_device(run, device)
-    return drawing.Drawing(batch_size or (before.batch_size if before else DEFAULT_BATCH_SIZE), device)
+    how = replace(how, device=device)
+    if how.batch_size or batch_size:
+        return replace(how, batch_size=batch_size or how.batch_size)
+    fit = models.fit([_load_of(system, resolved) for system in resolved.study.systems], settings, device)
+    return replace(
+        how, batch_size=fit.batch_size if fit else DEFAULT_BATCH_SIZE, vae_slicing=bool(fit and fit.vae_slicing)
+    )
+
+
+def _load_of(system: System, resolved: ResolvedStudy) -> tuple[ModelCard, int]:
+    card, wish = resolved.cards[system.name], system.sampling
+    return card, (wish.width or card.size) * (wish.height or card.size)
 
 
 def survey(resolved: ResolvedStudy, settings: Settings, part: Part, how: drawing.Drawing) -> Work:
     """What the study asks for, and which batches of it are not there."""
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    whole = plan_images(chosen, resolved, device=how.device)
-    wanted = plan_images(chosen, resolved, part, device=how.device)
+    whole, wanted = drawing.plan(how, chosen, resolved), drawing.plan(how, chosen, resolved, part)
     missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
     return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], how.batch_size)
 
@@ -100,27 +132,81 @@ def _refuse_unready(work: Work, resolved: ResolvedStudy, settings: Settings) -> 
         models.checkpoint_folder(card, settings.root)
 
 
-def _draw(work: Work, resolved: ResolvedStudy, settings: Settings, progress: Progress) -> list[str]:
-    """System by system: loads the model, runs its batches. Returns keys of images that were there with other bytes."""
-    done, differing = 0, list[str]()
+def _draw_all(
+    run: Run,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    part: Part,
+    how: drawing.Drawing,
+    told: Told,
+    progress: Progress,
+) -> None:
+    """Draws what is missing. Where memory runs out, what is drawn stays, and the rest gets smaller batches."""
+    while True:
+        work = survey(resolved, settings, part, how)
+        try:
+            return _draw(work, resolved, settings, how, told, progress)
+        except OutOfMemoryError as error:
+            system = str(error.where)
+            how = _smaller(how, error)
+        told.out_of_memory.append({"system": system, "from": work.batch_size, "to": how.batch_size})
+        drawing.write(run, how)
+        run.log("out of memory", **told.out_of_memory[-1])
+
+
+def _smaller(how: drawing.Drawing, error: OutOfMemoryError) -> drawing.Drawing:
+    """Half the batch, decoded one by one.
+
+    Raises:
+        ModelError: a single image does not fit.
+    """
+    if how.batch_size == 1 and how.vae_slicing:
+        hint = "a smaller width and height, another device, or a smaller model"
+        raise ModelError(error.what, where=error.where, hint=hint) from None
+    return replace(how, batch_size=max(1, how.batch_size // 2), vae_slicing=True)
+
+
+def _draw(
+    work: Work, resolved: ResolvedStudy, settings: Settings, how: drawing.Drawing, told: Told, progress: Progress
+) -> None:
+    """System by system. Of two systems, one is in memory at a time."""
+    done = 0
 
     def drawn(batch: Batch) -> None:
         nonlocal done
         done += len(batch.images)
         progress("images", done, work.images)
 
-    for system, batches in work.batches.items():
-        generator = models.load(resolved.cards[system], settings)
-        keep = _keeper(settings, work.batch_size, generator.made | {"versions": versions()}, differing)
-        local.run(batches, _drawer(generator, resolved, system), keep, drawn)
-    return differing
+    for system in work.batches:
+        _draw_system(system, work, resolved, settings, how, told, drawn)
 
 
-def _drawer(generator: models.Generator, resolved: ResolvedStudy, system: str) -> Draw:
-    sampling = resolved.study.system(system).sampling
+def _draw_system(
+    name: str,
+    work: Work,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    how: drawing.Drawing,
+    told: Told,
+    drawn: Callable[[Batch], None],
+) -> None:
+    """Loads the model, runs its batches, and lets go of it."""
+    compiled = how.runtime == "compile"
+    generator = models.load(resolved.cards[name], settings, compiled=compiled, vae_slicing=how.vae_slicing)
+    keep = _keeper(settings, work.batch_size, generator.made | {"versions": versions()}, told.differing)
+    local.run(work.batches[name], _drawer(generator, resolved, name, how), keep, drawn)
+
+
+def _drawer(generator: models.Generator, resolved: ResolvedStudy, name: str, how: drawing.Drawing) -> Draw:
+    system = resolved.study.system(name)
+    sampling = (system if how.safety_checker else unchecked(system)).sampling
 
     def draw(planned: Sequence[PlannedImage]) -> list[DrawnImage]:
-        return generator.generate([image.prompt.text for image in planned], [image.seed for image in planned], sampling)
+        texts, seeds = [image.prompt.text for image in planned], [image.seed for image in planned]
+        try:
+            return generator.generate(texts, seeds, sampling)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(error.what, where=name, hint=error.hint) from None
 
     return draw
 
@@ -134,6 +220,13 @@ def _keeper(settings: Settings, size: int, made: dict[str, Any], differing: list
     return keep
 
 
+def _happened(run: Run, told: Told) -> dict[str, Any]:
+    """How the run is drawn, and whether memory ran out, for the manifest."""
+    how = drawing.read(run)
+    options = {"safety_checker": how.safety_checker, "runtime": how.runtime} if how else {}
+    return options | {"out_of_memory": told.out_of_memory}
+
+
 def _list(run: Run, work: Work, resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:
     """Writes images.parquet; what the manifest and the outcome say about it."""
     table = list_images(run, work.whole, work.wanted, resolved.prompt_set.name, settings.images_dir)
@@ -144,6 +237,10 @@ def _list(run: Run, work: Work, resolved: ResolvedStudy, settings: Settings) -> 
         "listed": len(table),
         "drawn": work.images,
         "flagged": int(table["flagged"].sum()),
+        "flagged_images": [
+            f"{row['system']}: prompt {row['prompt_key']} ({row['lang']}), image {int(row['image_index']) + 1}"
+            for row in table[table["flagged"]].to_dict("records")
+        ],
         "blank": int(table["blank"].sum()),
         "batch_sizes": sorted({int(size) for size in table["batch_size"] if size}),
         "models": {name: card.revision or card.digest or card.loader for name, card in resolved.cards.items()},
@@ -169,11 +266,13 @@ def _would(work: Work, resolved: ResolvedStudy) -> Outcome:
     return Outcome(said, next=f"evalkit generate {_reference(resolved)}", facts=facts, warnings=warnings)
 
 
-def _done(run: Run, work: Work, resolved: ResolvedStudy, facts: dict[str, Any], differing: list[str]) -> Outcome:
+def _done(run: Run, work: Work, resolved: ResolvedStudy, facts: dict[str, Any], told: Told) -> Outcome:
     drew = f"{work.images} images drawn" if work.images else "nothing to draw"
-    sizes = facts["batch_sizes"]
+    sizes, differing = facts["batch_sizes"], told.differing
+    shrunk = ", ".join(f"{change['from']} to {change['to']} at {change['system']}" for change in told.out_of_memory)
     warnings = {
-        f"{facts['flagged']} images flagged by a safety checker": facts["flagged"],
+        f"memory ran out; batch size {shrunk}; nothing was lost": told.out_of_memory,
+        f"{facts['flagged']} images flagged by a safety checker: raters are not shown them": facts["flagged"],
         f"{facts['blank']} images blank: a single colour": facts["blank"],
         f"{len(differing)} images, drawn again, have other bytes: hardware, versions or threads changed": differing,
         f"drawn with several batch sizes {sizes}: bytes may differ from those of one go": len(sizes) > 1,

@@ -20,7 +20,7 @@ from evalkit.errors import SpecError
 from evalkit.models import device_for
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import PlannedImage, plan_images, select_prompts
+from evalkit.spec.plan import PlannedImage, select_prompts
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import drawing
 from evalkit.store.image_table import list_images
@@ -54,9 +54,8 @@ def import_images(
     _check(resolved, system, folder)
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    begun = drawing.read(run)
-    device = begun.device if begun else device_for(resolved.cards.values(), settings)
-    whole = plan_images(chosen, resolved, device=device)
+    device = drawing.device_of(run) if drawing.read(run) else device_for(resolved.cards.values(), settings)
+    whole = drawing.planned(run, chosen, resolved, device=device)
     planned = [image for image in whole if image.system == system]
     matching = by_table(table, folder, planned) if table else by_name(folder, planned)
     if not matching.matched:

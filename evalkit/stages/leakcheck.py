@@ -15,7 +15,7 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import plan_images, select_prompts, voting_keys
+from evalkit.spec.plan import select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.run import Run
@@ -67,7 +67,7 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
     design, now = opening.require_design(resolved), datetime.now(UTC)
     chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
     engine, run = db.connect(rehearsal), Run(rehearsal.runs_dir / resolved.run_name)
-    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
+    planned = drawing.planned(run, chosen, resolved)
     planned = opening.shown_images(planned, voting_keys(chosen, resolved), design)
     opened = opening.open_study(engine, resolved, planned, run, rehearsal, now, progress)
     with db.session(engine) as session:

@@ -1,7 +1,9 @@
-"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics."""
+"""`evalkit ls`: what there is - studies, models, prompts, questions, metrics, checks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evalkit import registry
@@ -18,12 +20,13 @@ def ls(kind: str, settings: Settings) -> Outcome:
     Raises:
         SpecError: there is no such kind.
     """
-    kinds = {
+    kinds: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
         "studies": _studies,
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
-        "metrics": _metrics,
+        "metrics": partial(_things, "metrics"),
+        "checks": partial(_things, "checks"),
     }
     if kind not in kinds:
         raise registry.unknown("kind", kind, kinds)
@@ -73,8 +76,8 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": item.name, "title": item.text["en"], "remark": ", ".join(sorted(item.text))} for item in questions]
 
 
-def _metrics(settings: Settings) -> list[dict[str, Any]]:
-    modules = [(name, registry.get("metrics", name)) for name in registry.names("metrics")]
+def _things(package: str, _: Settings) -> list[dict[str, Any]]:
+    modules = [(name, registry.get(package, name)) for name in registry.names(package)]
     return [{"name": name, "title": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules]
 
 

@@ -12,10 +12,12 @@ from evalkit import prompts
 from evalkit.errors import SpecError
 from evalkit.outcome import Outcome
 from evalkit.sections import _format as text
+from evalkit.sections import _plan_words as words
 from evalkit.sections._power_chart import power_svg
 from evalkit.settings import Settings
 from evalkit.spec.plan import select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.rewrite import set_numbers
 from evalkit.spec.study import Design as Voting
 from evalkit.spec.study import Study
 from evalkit.stats import design_search as search
@@ -73,9 +75,17 @@ class _Plan:
 
 
 def plan(
-    resolved: ResolvedStudy, settings: Settings, *, expected: Expected, wanted: Wanted, out: Path | None = None
+    resolved: ResolvedStudy,
+    settings: Settings,
+    *,
+    expected: Expected,
+    wanted: Wanted,
+    out: Path | None = None,
+    write: bool = False,
 ) -> Outcome:
     """Judges a study's voting design by the headline method, on simulated studies. `out`: an SVG of the trade.
+
+    `write`: the design that is needed goes into the study file (its SHA changes, so a study that has begun stays).
 
     Raises:
         SpecError: the study plans no voting, or the numbers do not fit each other.
@@ -91,8 +101,21 @@ def plan(
         raise SpecError("there is no design to draw: too few votes", where=str(out))
     if out is not None:
         _write(power_svg(found.review.trade, wanted.power), out)
-    said = "\n".join([study.title, *_own_lines(found), *_needed_lines(found), *_trade_lines(found.review)])
+    lines = [study.title, *_own_lines(found), *_curve_lines(found), *_needed_lines(found), *_trade_lines(found.review)]
+    if write:
+        lines.append(_write_design(found, resolved))
+    said = "\n".join(lines)
     return Outcome(said, where=out, facts={"study": study.name, **_facts(found)}, warnings=tuple(_notes(found)))
+
+
+def _write_design(found: _Plan, resolved: ResolvedStudy) -> str:
+    """Writes the needed design into the study file."""
+    needed = found.review.needed
+    if needed is None:
+        raise SpecError("no design is large enough: nothing was written", where=str(resolved.path))
+    told = f"power {text.percent(found.wanted.power)} for {words.share(found.review.effects)} ({found.expected_from})"
+    set_numbers(resolved.path, "voting", _numbers(found), said=told)
+    return f"Written into {resolved.path}: the study has a new SHA"
 
 
 def _design(resolved: ResolvedStudy, voting: Voting, settings: Settings, wanted: Wanted) -> Design:
@@ -163,15 +186,15 @@ def _write(svg: str, out: Path) -> None:
 def _own_lines(found: _Plan) -> list[str]:
     review, own, effects = found.review, found.review.own, found.review.effects
     spread = f"prompts {effects.prompt_sd:g}, images {effects.image_sd:g}, raters {effects.rater_sd:g}"
-    strict = f"{_power(review.strict)}, where Holm's procedure over {review.tests} tests begins"
+    strict = f"{words.power(review.strict)}, where Holm's procedure over {review.tests} tests begins"
     return [
-        f"  expected  {_share(effects)} ({found.expected_from}), {text.percent(effects.tie_share)} undecided",
+        f"  expected  {words.share(effects)} ({found.expected_from}), {text.percent(effects.tie_share)} undecided",
         f"  assumed   standard deviations in logits: {spread}",
-        f"This design: {_named(own)} on each question",
-        f"  power     {_power(own)}",
+        f"This design: {words.named(own)} on each question",
+        f"  power     {words.power(own)}",
         *([f"            {strict}"] if review.tests > 1 and review.strict.power.value is not None else []),
-        f"  interval  {_width(own)}",
-        f"  sees      {_share(review.detectable.effects) + ' or more' if review.detectable else 'no preference'},"
+        f"  interval  {words.width(own)}",
+        f"  sees      {words.share(review.detectable.effects) + ' or more' if review.detectable else 'no preference'},"
         f" with power {text.percent(found.wanted.power)}",
         f"  costs     {_hours(own, found)}",
     ]
@@ -188,8 +211,8 @@ def _needed_lines(found: _Plan) -> list[str]:
         return [*lines, f"  clustered more than {search.MOST_VOTES:,} votes"]
     return [
         *lines,
-        f"  clustered {_named(needed)}",
-        f"            power {_power(needed)}; {_hours(needed, found)}",
+        f"  clustered {words.named(needed)}",
+        f"            power {words.power(needed)}; {_hours(needed, found)}",
         *(f"            {line}" for line in _yaml(found)),
     ]
 
@@ -207,14 +230,33 @@ def _trade_lines(review: search.DesignReview) -> list[str]:
     return lines
 
 
-def _yaml(found: _Plan) -> list[str]:
-    """What to write in the study file for the design that is needed."""
-    if found.review.needed is None:
+def _curve_lines(found: _Plan) -> list[str]:
+    """The power of the study's own design at every share of decisive votes."""
+    known = [one for one in found.review.curve if one.power.value is not None]
+    if not known:
         return []
+    shares = "".join(f"{text.percent(search.decisive_share(one.effects)):>14}" for one in known)
+    powers = "".join(f"{text.share(one.power):>14}" for one in known)
+    return [
+        "Power of this design, by the share of decisive votes for the first system",
+        f"  share{shares}",
+        f"  power{powers}",
+    ]
+
+
+def _numbers(found: _Plan) -> dict[str, int]:
+    """The design that is needed, as the study file has it; empty where none is large enough."""
+    if found.review.needed is None:
+        return {}
     design, votes = found.review.needed.design, found.review.needed.votes
     each = min(ceil(votes / design.raters), design.prompts) * found.pairs_of_systems
-    numbers = {"sample": design.prompts, "images": 1, "raters": design.raters, "comparisons_per_rater": each}
-    return ["voting:", *(f"  {key}: {number}" for key, number in numbers.items())]
+    return {"sample": design.prompts, "images": 1, "raters": design.raters, "comparisons_per_rater": each}
+
+
+def _yaml(found: _Plan) -> list[str]:
+    """What to write in the study file for the design that is needed."""
+    numbers = _numbers(found)
+    return ["voting:", *(f"  {key}: {number}" for key, number in numbers.items())] if numbers else []
 
 
 def _notes(found: _Plan) -> list[str]:
@@ -246,31 +288,6 @@ def _facts(found: _Plan) -> dict[str, Any]:
 def _one(one: DesignPower, found: _Plan) -> dict[str, Any]:
     means = {"decisive_share": search.decisive_share(one.effects), "net_preference": one.effects.net_preference}
     return {**asdict(one), **means, "rater_hours": round(found.hours(one.votes), 2)}
-
-
-def _named(one: DesignPower) -> str:
-    design = one.design
-    images = f" x {text.plural(design.images, 'image')}" if design.images > 1 else ""
-    votes = f"{text.plural(one.votes, 'vote')} ({design.votes_per_pair} a comparison)"
-    return f"{text.plural(design.prompts, 'prompt')}{images}, {text.plural(design.raters, 'rater')}, {votes}"
-
-
-def _power(one: DesignPower) -> str:
-    if one.power.value is None:
-        return text.missing(one.power)
-    return f"{text.share(one.power)} of {one.power.n:,} simulated studies"
-
-
-def _width(one: DesignPower) -> str:
-    if one.half_width is None or one.design_effect is None:
-        return "none"
-    worth = f"{one.votes:,} votes are worth {one.votes / one.design_effect:,.0f} independent ones"
-    return f"about ±{100 * one.half_width:.0f} points on the net preference: {worth}"
-
-
-def _share(effects: Effects) -> str:
-    net = f"{100 * effects.net_preference:+.0f} points".replace("-", text.MINUS)
-    return f"{text.percent(search.decisive_share(effects))} of decisive votes, net preference {net}"
 
 
 def _hours(one: DesignPower, found: _Plan) -> str:

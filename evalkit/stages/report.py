@@ -1,39 +1,35 @@
-"""evalkit report: a run folder -> report.json, and from that alone index.html, report.md and report.tex."""
+"""evalkit report: a run folder -> report.json, and from that alone the page, Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evalkit import __version__, registry, sections
 from evalkit.errors import RunError
 from evalkit.outcome import Outcome
-from evalkit.sections import _render
 from evalkit.sections._blocks import Section, as_record
 from evalkit.sections._notices import notices
-from evalkit.sections._study import read_facts
+from evalkit.sections._publish import SCHEMA, publish
+from evalkit.sections._study import read_facts, read_voting
 from evalkit.settings import Settings
-from evalkit.store.files import write_bytes, write_text
 from evalkit.store.run import Run
 
-SCHEMA = "evalkit-report/1"
-PICTURE = re.compile(r"[A-Za-z0-9._-]{1,100}\.webp")
 
-
-def report(run: Run, settings: Settings, *, out: Path | None = None, interim: bool = False) -> Outcome:
+def report(
+    run: Run, settings: Settings, *, out: Path | None = None, interim: bool = False, chosen: Sequence[str] = ()
+) -> Outcome:
     """Writes the report of a run into `out` (default: REPORTS/RUN). Reads the run folder and nothing else.
+
+    `chosen`: sections in their order, instead of those that the study chooses.
 
     Raises:
         RunError: the run lacks its study, a table is damaged, or the study is still open and `interim` is not asked.
     """
     require_closed(run, interim=interim)
     folder = out or settings.reports_dir / run.name
-    text = json.dumps(compose(run, interim=interim), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(folder / "report.json", text)
-    written = render(folder, run.path("thumbnails"))
+    written = publish(compose(run, interim=interim, chosen=chosen), folder, run.path("thumbnails"))
     if interim:
         run.log("interim report", where=str(folder))
     found = written["sections"]
@@ -49,10 +45,13 @@ def report(run: Run, settings: Settings, *, out: Path | None = None, interim: bo
     )
 
 
-def compose(run: Run, *, interim: bool = False) -> dict[str, Any]:
+def compose(run: Run, *, interim: bool = False, chosen: Sequence[str] = ()) -> dict[str, Any]:
     """The whole report as one JSON record."""
     facts = read_facts(run)
-    made: list[Section | None] = [registry.get("sections", name).section(run) for name in sections.in_order()]
+    names = chosen or facts.study.sections or sections.in_order()
+    made: list[Section | None] = [registry.get("sections", name).section(run) for name in names]
+    if not any(made):
+        raise RunError("the run holds nothing for these sections", where=run.name, hint=f"sections: {', '.join(names)}")
     return {
         "schema": SCHEMA,
         "evalkit": __version__,
@@ -70,51 +69,9 @@ def compose(run: Run, *, interim: bool = False) -> dict[str, Any]:
     }
 
 
-def render(folder: Path, thumbnails: Path) -> dict[str, Any]:
-    """The renderings of `folder`/report.json, the page last; returns the record that they show."""
-    record: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    drawings = {f"{name}.svg": _render.standalone(svg).encode() for name, svg in _drawings(record)}
-    pictures = {name: (thumbnails / name).read_bytes() for name in _pictures(record) if (thumbnails / name).is_file()}
-    _fill(folder / "figures", drawings)
-    _fill(folder / "pictures", pictures)
-    write_text(folder / "report.md", _render.markdown(record, pictures))
-    write_text(folder / "report.tex", _render.latex(record))
-    write_text(folder / "index.html", _render.page(record, pictures))
-    return record
-
-
 def require_closed(run: Run, *, interim: bool) -> None:
     """Refuses to look into a study that is still open, unless that is asked for by name."""
-    voting = run.read_json("voting.json") if run.has("voting.json") else {}
+    voting = read_voting(run)
     if run.has("votes.parquet") and voting.get("closed_at", "unknown") is None and not interim:
         hint = "`evalkit vote close` first, or --interim, which every page will say"
         raise RunError("the study is still open: results are read once, after it closed", where=run.name, hint=hint)
-
-
-def _fill(folder: Path, files: dict[str, bytes]) -> None:
-    """Writes the files, and removes those of an earlier report."""
-    for name, content in files.items():
-        write_bytes(folder / name, content)
-    for old in folder.glob("*.*"):
-        if old.name not in files and old.suffix in (".svg", ".webp"):
-            old.unlink()
-
-
-def _drawings(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for block in _blocks(record, "figure"):
-        for place, panel in enumerate(block["panels"], start=1):
-            yield f"{block['name']}-{place}", panel["svg"]
-
-
-def _pictures(record: dict[str, Any]) -> list[str]:
-    files = [
-        picture["file"]
-        for block in _blocks(record, "gallery")
-        for item in block["items"]
-        for picture in item["pictures"]
-    ]
-    return sorted({name for name in files if name and PICTURE.fullmatch(name)})
-
-
-def _blocks(record: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [block for section in record["sections"] for block in section["blocks"] if block["kind"] == kind]

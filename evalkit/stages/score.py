@@ -19,7 +19,7 @@ from evalkit.metrics._sheet import Scope, Sheet, image_sheet, signature
 from evalkit.metrics._slices import OVERALL
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
+from evalkit.spec.plan import PlannedImage, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import MetricChoice
 from evalkit.stats.multiplicity import holm
@@ -95,7 +95,7 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
 
 def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    return plan_images(chosen, resolved, device=drawing.device_of(run))
+    return drawing.planned(run, chosen, resolved)
 
 
 def _identity(choice: MetricChoice, settings: Settings) -> str:

@@ -16,7 +16,7 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
+from evalkit.spec.plan import PlannedImage, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.files import write_text
@@ -33,7 +33,7 @@ def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progres
     """Freezes a study and opens it for votes. A study that is open already stays as it is, and the outcome says so.
 
     Raises:
-        VotingError: closed already, or images are missing, flagged or damaged (it says which).
+        VotingError: closed already, or images are missing or damaged (it says which).
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
     with run.lock():
@@ -50,6 +50,9 @@ def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progres
         f"open: {opened.comparisons} comparisons on {opened.sheets} sheets of {opened.per_sheet}\n"
         f"head of the log, to be written down: {opened.head}"
     )
+    if opened.flagged:
+        withheld = f"{len(opened.flagged)} images are flagged by a safety checker: {opened.left_out} are not shown"
+        found = (withheld, *found)
     return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}", facts=facts, warnings=found)
 
 
@@ -176,7 +179,7 @@ def _shown(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[Planne
     """The images that raters shall see."""
     design = opening.require_design(resolved)
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
+    planned = drawing.planned(run, chosen, resolved)
     return opening.shown_images(planned, voting_keys(chosen, resolved), design)
 
 
@@ -196,6 +199,8 @@ def _facts(opened: opening.Opened) -> dict[str, Any]:
         "sheets": opened.sheets,
         "comparisons_per_rater": opened.per_sheet,
         "images": len(shown.pictures),
+        "flagged_images": list(opened.flagged),
+        "left_out": opened.left_out,
         "shown_at": {"width": shown.size.width, "height": shown.size.height},
         "enlarged_by": pictures.RESAMPLING if shown.enlarged else None,
     }

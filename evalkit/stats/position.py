@@ -11,6 +11,8 @@ import numpy.typing as npt
 from evalkit.stats.cluster_variance import FEWEST_PROMPTS, Floats, cluster_variance, clusters
 from evalkit.stats.clustered import clustered_share, t_interval
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.pair_likelihood import fit_pairs
+from evalkit.stats.strengths import connected
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,41 @@ def position_effect(
     influence = sum(arm * (left - p) / (2 * arm.sum() * p * (1 - p)) for arm, p in zip(arms, shares, strict=True))
     value = sum(float(np.log(p / (1 - p))) for p in shares) / 2
     intercept = _with_t_interval(replace(base, value=value), np.asarray(influence), prompts, raters, confidence)
-    return PositionEffect(share, intercept, _as_probability(intercept))
+    return PositionEffect(share, intercept, as_probability(intercept))
+
+
+def order_effect(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    outcomes: npt.ArrayLike,
+    first_is_left: npt.ArrayLike,
+    prompts: npt.ArrayLike,
+    raters: npt.ArrayLike | None,
+    *,
+    ties: bool = False,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The position effect over all systems at once: logit by which the left wins between equal systems.
+
+    Bradley-Terry (`ties=True`: Davidson) with the order effect of Davidson and Beaver (1977), the home advantage of
+    sports; sandwich error clustered by prompt x rater. Outcome 1: `first` won, -1: `second`, 0: tie; ties are dropped
+    unless `ties`. No finite estimate where the wins do not connect all systems, or all decisive votes went to one side.
+    """
+    outcome, left = np.asarray(outcomes, dtype=np.int64), np.asarray(first_is_left, dtype=bool)
+    kept = np.ones(outcome.size, dtype=bool) if ties else outcome != 0
+    names, codes = np.unique(np.stack([np.asarray(first)[kept], np.asarray(second)[kept]]), return_inverse=True)
+    codes, outcome, left = codes.reshape(2, -1).astype(np.intp), outcome[kept], left[kept]
+    labels = np.asarray(prompts)[kept], None if raters is None else np.asarray(raters)[kept]
+    groups = clusters(*labels)
+    method = ("Davidson" if ties else "Bradley-Terry") + " with order effect, prompt x rater sandwich"
+    bare = Estimate(None, None, None, outcome.size, method, groups.prompts, groups.raters or None)
+    decisive = outcome != 0
+    if names.size < 2 or not connected(codes[0], codes[1], outcome, names.size):
+        return replace(bare, note="no finite estimate: some systems never beat the others")
+    if np.unique((outcome > 0)[decisive] == left[decisive]).size < 2:
+        return replace(bare, note="no finite estimate: every decisive vote went to one side")
+    fit = fit_pairs(codes[0], codes[1], outcome, names.size, first_is_left=left)
+    return _with_t_interval(replace(bare, value=fit.order_effect), np.asarray(fit.order_influence), *labels, confidence)
 
 
 def repeat_consistency(
@@ -121,6 +157,7 @@ def _with_t_interval(
     return replace(base, low=low, high=high)
 
 
-def _as_probability(logit: Estimate) -> Estimate:
+def as_probability(logit: Estimate) -> Estimate:
+    """A logit and its interval on the scale of shares."""
     value, low, high = (None if x is None else 1 / (1 + exp(-x)) for x in (logit.value, logit.low, logit.high))
     return replace(logit, value=value, low=low, high=high, method=f"{logit.method}, as a probability")

@@ -72,6 +72,15 @@ RATERS = {
     "excluded_because": STRING,
     "simulated": BOOLEAN,
 }
+LATENCY = {
+    "system": STRING,
+    "runtime": STRING,
+    "batch_size": INTEGER,
+    "stage": STRING,
+    "steps": INTEGER,
+    "round": INTEGER,
+    "seconds": NUMBER,
+}
 AUDIT = {
     "check": STRING,
     "system": STRING,
@@ -90,6 +99,7 @@ AUDIT = {
     "signature": STRING,
 }
 CONTRACTS = {
+    "latency": LATENCY,
     "images": IMAGES,
     "scores_image": SCORES_IMAGE,
     "scores_set": SCORES_SET,
@@ -97,7 +107,8 @@ CONTRACTS = {
     "raters": RATERS,
     "audit": AUDIT,
 }
-"""`side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
+"""`seconds`: of one batch; `stage`: text, step (one network call), vae, safety, write, or image (all).
+`side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
 `simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""
 
 

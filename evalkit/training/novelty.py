@@ -1,90 +1,106 @@
-"""Two side measurements of the pair: distance to the nearest training render, and the cost of a denoising step."""
+"""Is it memory? How far each picture is from the nearest of the renders that the denoisers were trained on.
 
-import time
-from collections.abc import Mapping
+Distances are root mean squared differences of pixels (0-255). There is nothing in this world but 48 graphics in varied
+places, so every good picture is near some render: what tells is the distance of fresh renders of the same scenes,
+which nobody can have copied, and whether combinations never trained on lie farther away.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.training.scenes import Graphics, training_batch
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.proportion import wilson
+from evalkit.training import autoencoder, material, scenes, vocabulary
+from evalkit.training.pictures import Pixels
+from evalkit.training.scenes import Graphics
+from evalkit.training.vocabulary import Scene
 
-TRAINING_SEED, TRAINING_RENDERS = 37, 4_000
-ROUNDS = 30
+FRESH_SEED = 90_210
+NEAR = 0.05
+PARTS = {"trained combinations": False, "held-out combinations": True}
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each picture its nearest training render: number in the training set, and distance."""
+
+    places: NDArray[np.int64]
+    distances: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Root mean squared pixel difference (0-255) of n pictures to the nearest of `training` renders: quartiles."""
+    """Distances of some pictures to the nearest training render.
 
-    pictures: str
-    n: int
-    training: int
-    lower: float
-    median: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One guided step (2 latents, one thread each way as set): median milliseconds of `rounds` paired rounds.
-
-    ratio: challenger / baseline, median over the rounds, with the 2.5 and 97.5 percent points of 2,000 resamples.
+    nearer: share of pictures nearer than the nearest 5 % of fresh renders of the same part; 5 % if nothing is copied.
     """
 
-    rounds: int
-    milliseconds: dict[str, float]
-    parameters: dict[str, int]
-    ratio: float
-    low: float
-    high: float
+    pictures: str
+    part: str
+    training: int
+    median: Estimate
+    lower: float
+    upper: float
+    nearer: Estimate
 
 
-def nearest_training_render(graphics: Graphics, pictures: Mapping[str, NDArray[np.uint8]]) -> tuple[Novelty, ...]:
-    """For each named set (n, 64, 64, 3). Compare with the row of fresh renders, which nobody can have copied."""
-    training = training_batch(graphics, TRAINING_RENDERS, TRAINING_SEED, 0).pixels
-    fresh = training_batch(graphics, 200, TRAINING_SEED + 1, 0).pixels
-    return tuple(_novelty(name, pixels, training) for name, pixels in {**pictures, "fresh renders": fresh}.items())
+def training_renders(graphics: Graphics, n: int) -> Pixels:
+    """The first n (a multiple of 100) of the very renders that `material.encode` made latents of."""
+    batches = [
+        scenes.training_batch(graphics, material.CHUNK, material.SEED, step) for step in range(n // material.CHUNK)
+    ]
+    return np.concatenate([batch.pixels for batch in batches])
 
 
-def _novelty(name: str, pixels: NDArray[np.uint8], training: NDArray[np.uint8]) -> Novelty:
-    flat = training.reshape(len(training), -1).astype(np.float32)
+def nearest(pixels: Pixels, training: Pixels) -> Nearest:
+    """The nearest training render of each picture, by squared distance of all pixels."""
     asked = pixels.reshape(len(pixels), -1).astype(np.float32)
-    squared = (asked**2).sum(1)[:, None] + (flat**2).sum(1)[None] - 2 * asked @ flat.T
-    distances = np.sqrt(np.clip(squared.min(axis=1), 0, None) / flat.shape[1])
-    lower, median, upper = (float(value) for value in np.quantile(distances, (0.25, 0.5, 0.75)))
-    return Novelty(name, len(pixels), len(training), lower, median, upper)
+    best, places = np.full(len(asked), np.inf), np.zeros(len(asked), dtype=np.int64)
+    for start in range(0, len(training), 2_000):
+        flat = training[start : start + 2_000].reshape(-1, asked.shape[1]).astype(np.float32)
+        squared = (asked**2).sum(1)[:, None] + (flat**2).sum(1)[None] - 2 * asked @ flat.T
+        closest = squared.argmin(axis=1)
+        found = squared[np.arange(len(asked)), closest]
+        places, best = np.where(found < best, start + closest, places), np.minimum(found, best)
+    exact = pixels.astype(np.float64) - training[places]  # the search rounds, this does not
+    return Nearest(places, np.sqrt(np.square(exact).mean(axis=(1, 2, 3))))
 
 
-def step_cost(pipelines: Mapping[str, Any], rounds: int = ROUNDS) -> Cost:
-    """Time both denoisers in turn, so that what else the machine does meets both. First baseline, then challenger."""
-    baseline, challenger = pipelines
-    seconds = {name: np.empty(rounds) for name in pipelines}
-    for number in range(-3, rounds):
-        for name, pipeline in pipelines.items():
-            elapsed = _one_step(pipeline.unet)
-            if number >= 0:
-                seconds[name][number] = elapsed
-    ratios = seconds[challenger] / seconds[baseline]
-    resampled = np.median(np.random.default_rng(0).choice(ratios, (2_000, rounds)), axis=1)
-    low, high = (float(value) for value in np.quantile(resampled, (0.025, 0.975)))
-    return Cost(
-        rounds,
-        {name: 1e3 * float(np.median(values)) for name, values in seconds.items()},
-        {name: sum(weight.numel() for weight in pipeline.unet.parameters()) for name, pipeline in pipelines.items()},
-        float(np.median(ratios)),
-        low,
-        high,
+def novelty(
+    graphics: Graphics, pictures: Mapping[str, Pixels], asked: Sequence[Scene], through: Any, n: int
+) -> tuple[Novelty, ...]:
+    """Each named set (a picture for each scene asked), and fresh renders of these scenes, bare and through the VAE."""
+    training = training_renders(graphics, n)
+    fresh = scenes.scene_batch(graphics, asked, FRESH_SEED).pixels
+    sets = {**pictures, "fresh renders": fresh, "fresh renders, autoencoder": autoencoder.round_trip(through, fresh)}
+    distances = {name: nearest(pixels, training).distances for name, pixels in sets.items()}
+    held_out = np.array([vocabulary.held_out(scene) for scene in asked])
+    return tuple(
+        _novelty(name, part, n, distances[name][held_out == held], distances["fresh renders"][held_out == held])
+        for name in sets
+        for part, held in PARTS.items()
+        if (held_out == held).any()
     )
 
 
-def _one_step(network: Any) -> float:
-    import torch
+def _novelty(
+    name: str, part: str, training: int, distances: NDArray[np.float64], fresh: NDArray[np.float64]
+) -> Novelty:
+    lower, upper = (float(value) for value in np.quantile(distances, (0.25, 0.75)))
+    nearer = wilson(int((distances < np.quantile(fresh, NEAR)).sum()), len(distances))
+    return Novelty(name, part, training, median_interval(distances), lower, upper, nearer)
 
-    draw = torch.Generator().manual_seed(0)
-    latents, states = torch.randn(2, 8, 8, 8, generator=draw), torch.randn(2, 77, 128, generator=draw)
-    begin = time.perf_counter()
-    with torch.no_grad():
-        network(latents, 500, encoder_hidden_states=states)
-    return time.perf_counter() - begin
+
+def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> Estimate:
+    """The median, with the order statistics that hold it with at least the confidence, whatever the distribution."""
+    from scipy.stats import binom
+
+    ordered, n = np.sort(values), len(values)
+    below = int(binom.ppf((1 - confidence) / 2, n, 0.5))
+    low, high = (float(ordered[below - 1]), float(ordered[n - below])) if below else (None, None)
+    note = None if below else f"{n} pictures: too few for an interval"
+    return Estimate(float(np.median(ordered)), low, high, n, "median, order statistics", note=note)

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.training import autoencoder, clip, denoiser, export, graphics, material, scenes, tokenizer
+from evalkit.training import autoencoder, clip, denoiser, export, graphics, material, plot, scenes, tokenizer
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -58,7 +58,7 @@ class Training:
         return denoiser.train_denoiser(denoiser.build_nas(NAS_SEED), self.material, plan, self.work / "nas")
 
     def export(self) -> None:
-        """Write emoji-clip, emoji-sd and emoji-nas under `out`."""
+        """Write emoji-clip, emoji-sd and emoji-nas under `out`, with the logs of their training and plots of these."""
         words = tokenizer.build()  # a fresh one: use leaves its padding in the files
         parts = {
             "vae": export.scaled(self.autoencoder, self.material.scaling_factor),
@@ -68,6 +68,7 @@ class Training:
         export.export_sd({**parts, "unet": self.sd}, self.out / "emoji-sd")
         export.export_nas({**parts, "unet": self.nas}, self.out / "emoji-nas")
         export.export_clip(self.clip, words, self.out / "emoji-clip")
+        plot.plot_logs(self.work, self.out)
 
     def run(self, phase: str) -> None:
         """Train one phase, and whatever it needs."""

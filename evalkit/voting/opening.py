@@ -22,6 +22,7 @@ from evalkit.store.tables import StudyRow
 from evalkit.voting import arms, events, freezing, gallery, seals
 from evalkit.voting.arms import Arms
 from evalkit.voting.gallery import Gallery, Source
+from evalkit.voting.withheld import named, without_flagged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,10 @@ class Opened:
     sheets: int
     per_sheet: int
     gallery: Gallery
+    flagged: tuple[str, ...] = ()
+    """images that a safety checker flagged; raters do not see them"""
+    left_out: int = 0
+    """images that are not shown therefore: those beside them too"""
 
 
 def find_study(session: Session, resolved: ResolvedStudy) -> StudyRow | None:
@@ -75,12 +80,14 @@ def open_study(
         planned: the images that raters shall see (`shown_images`).
 
     Raises:
-        VotingError: open already, or images are missing, flagged or damaged (it says which).
+        VotingError: open already, or images are missing or damaged (it says which).
     """
     design = require_design(resolved)
     with db.session(engine, reading=True) as session:
         _refuse_twice(session, resolved)
-    sources = choose(planned, run.read_table("images.parquet", "images"), settings)
+    made = run.read_table("images.parquet", "images")
+    fit = without_flagged(planned, made)
+    sources = choose(fit.images, made, settings)
     shown = gallery.make(sources, resolved.run_name, settings, progress)
     codes = arms.new_codes([system.name for system in resolved.study.systems])
     link = Arms(resolved.sha, codes, {picture.key: picture.planned.key for picture in shown.pictures})
@@ -88,9 +95,13 @@ def open_study(
         _refuse_twice(session, resolved)
         frozen = freezing.freeze(session, resolved, design, shown, link, now)
         detail = {"design_sha": seals.design_sha(session, frozen.study_id), "sheets": design.raters}
+        detail |= {"left_out": fit.left_out} if fit.left_out else {}
         head = events.append(session, frozen.study_id, "open", now, detail=detail)
         arms.write(run, link)  # before the commit: no study without its link
-    return Opened(frozen.study_id, head, frozen.comparisons, design.raters, frozen.per_sheet, shown)
+    flagged = tuple(map(named, fit.flagged))
+    return Opened(
+        frozen.study_id, head, frozen.comparisons, design.raters, frozen.per_sheet, shown, flagged, fit.left_out
+    )
 
 
 def require_design(resolved: ResolvedStudy) -> Design:
@@ -110,13 +121,11 @@ def choose(planned: Sequence[PlannedImage], images: pd.DataFrame, settings: Sett
     """The files of the planned images.
 
     Raises:
-        VotingError: some were not generated yet, or a safety checker has blackened them.
+        VotingError: some were not generated yet.
     """
     there = {row["key"]: row for row in images.to_dict("records")}
     missing = [image for image in planned if image.key not in there]
     _refuse("not there yet", missing, len(planned), "generate them first")
-    flagged = [image for image in planned if there[image.key]["flagged"]]
-    _refuse("flagged by the safety checker", flagged, len(planned), "take another voting.seed")
     return [
         Source(image, settings.images_dir / there[image.key]["path"], there[image.key]["sha256"]) for image in planned
     ]

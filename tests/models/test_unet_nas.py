@@ -354,6 +354,79 @@ def test_damaged_pickled_and_missing_files(tmp_path):
         load_unet_nas(tmp_path)
 
 
+def test_a_network_of_another_class_is_refused_though_its_keys_fit(tmp_path):
+    tiny().save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace("UNetNAS", "UNet2DConditionModel"))
+    with pytest.raises(ModelError, match="class is UNet2DConditionModel, not a U-Net-NAS"):
+        load_unet_nas(tmp_path)
+
+
+def test_numbers_that_are_none_of_a_network_are_refused(tmp_path):
+    tiny().save_pretrained(tmp_path)
+    file = tmp_path / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["conv_in.weight"] = tensors["conv_in.weight"].to(torch.int8)
+    save_file(tensors, file)
+    with pytest.raises(ModelError, match=r"conv_in\.weight holds torch\.int8"):
+        load_unet_nas(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone", "key missing", "twice"])
+def test_a_damaged_shard_leaves_nothing_half_loaded(tmp_path, damage):
+    """The network that was to be filled is not touched: all heads are read before the first tensor."""
+    from evalkit.models._weights import load_strictly
+
+    tiny(seed=1).save_pretrained(tmp_path, max_shard_size="20KB")
+    shard = sorted(tmp_path.glob("*.safetensors"))[-1]
+    tensors = load_file(shard)
+    if damage == "truncated":
+        shard.write_bytes(shard.read_bytes()[:-100])
+    elif damage == "gone":
+        shard.unlink()
+    elif damage == "key missing":
+        tensors.pop(next(iter(tensors)))
+        save_file(tensors, shard)
+    else:
+        save_file(tensors | {"conv_in.bias": torch.zeros(8)}, shard)
+    net = tiny()
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    with pytest.raises(ModelError, match=r"damaged|not in the folder|1 of 612 tensors missing|in two files"):
+        load_strictly(net, tmp_path)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    config=configurations(),
+    stored=st.sampled_from([torch.float16, torch.bfloat16, torch.float32]),
+    wanted=st.sampled_from([None, torch.float16, torch.bfloat16, torch.float32]),
+    shard=st.sampled_from(["20KB", "10GB"]),
+)
+def test_any_network_comes_back_in_any_format(config, stored, wanted, shard):
+    """Sharded or not, stored in one format and wanted in another: each number is the stored one, converted once. Saved
+    again, the files hold the same tensors under the same names."""
+    import tempfile
+    from pathlib import Path
+
+    from tests.count_checkpoint import count
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        net = tiny(configurations=config).to(stored)
+        net.save_pretrained(folder / "first", max_shard_size=shard)
+        again = load_unet_nas(folder / "first", dtype=wanted)
+        assert {key: tensor.dtype for key, tensor in again.state_dict().items()} == dict.fromkeys(
+            net.state_dict(), wanted or stored
+        )
+        for key, tensor in net.state_dict().items():
+            assert torch.equal(again.state_dict()[key], tensor.to(wanted or stored)), key
+        again.save_pretrained(folder / "second", max_shard_size=shard)
+        counts = [count(*(folder / name).glob("*.safetensors")) for name in ("first", "second")]
+        assert counts[0]["prefixes"] == counts[1]["prefixes"] and counts[0]["modules"] == counts[1]["modules"]
+        assert counts[0]["parameters"] == sum(p.numel() for p in net.parameters())
+
+
 def test_an_index_cannot_leave_its_folder(tmp_path):
     tiny().save_pretrained(tmp_path / "a")
     (tmp_path / "a/diffusion_pytorch_model.safetensors").rename(tmp_path / "outside.safetensors")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -11,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from evalkit.sections import _render
+from evalkit.sections import _csv, _latex, _render
 from evalkit.stages.report import compose
 from evalkit.store.run import Run
 from tests.sections.simulated_run import Plan, simulate_run
@@ -79,8 +82,8 @@ def test_the_page_holds_nothing_that_acts_or_fetches(record: dict[str, Any]) -> 
 
 
 def test_the_twin_a_page_without_escaping_is_caught(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    escaping: Callable[..., Any] = _render._environment
-    monkeypatch.setattr(_render, "_environment", lambda **kinds: escaping(**kinds | {"autoescape": False}))
+    escaping: Callable[..., Any] = _render.environment
+    monkeypatch.setattr(_render, "environment", lambda **kinds: escaping(**kinds | {"autoescape": False}))
     assert {"<script>", "onerror"} <= set(faults(_render.page(record, {})))
 
 
@@ -131,11 +134,24 @@ def test_long_prompts_are_cut_and_counted(record: dict[str, Any]) -> None:
 
 
 def test_latex_has_no_loose_special_characters(record: dict[str, Any]) -> None:
-    assert _render.escape_latex("50 % & _x_ #1 $ {a} ~ ^ \\") == (
+    assert _latex.escape("50 % & _x_ #1 $ {a} ~ ^ \\") == (
         r"50 \% \& \_x\_ \#1 \$ \{a\} \textasciitilde{} \textasciicircum{} \textbackslash{}"
     )
-    text = _render.latex(record)
+    text = _latex.files(record)["tables.tex"]
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{table}") >= 5
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_text_to_latex(text: str) -> None:
+    left = re.sub(r"\\(?:[a-zA-Z]+(?:\{\})?|[&%$#_{}])|\$[^$]*\$|\{.\}|\{\}", "", _latex.escape(text))
+    assert not set(left) & set("\\&%$#_^~") and left.count("{") == left.count("}")
+
+
+def test_a_cell_cannot_be_a_formula_of_a_spreadsheet(record: dict[str, Any]) -> None:
+    table = {"title": "t", "columns": [{"title": "a", "unit": "", "group": ""}], "rows": [["=HYPERLINK(1)"], ["+1"]]}
+    block = {"kind": "table", **table}
+    made = _csv.files({"sections": [{"name": "s", "blocks": [block], "numbers": {}}]})
+    assert list(csv.reader(io.StringIO(made["01-s-t.csv"]))) == [["a"], ["'=HYPERLINK(1)"], ["+1"]]
 
 
 def test_notices_inside_css_cannot_leave_their_string() -> None:

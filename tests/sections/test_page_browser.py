@@ -71,6 +71,30 @@ def test_the_gallery_filters_without_a_script(opened: Callable[..., Any]) -> Non
     assert page.locator(".item:visible").count() == everything
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_to_complain_of(opened: Callable[..., Any], dark: bool) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(375, dark=dark)
+    found = axe.Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
+
+
+def test_the_twin_axe_sees_a_picture_without_words(opened: Callable[..., Any]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened()
+    page.evaluate("document.images[0].removeAttribute('alt')")
+    assert "image-alt" in {rule["id"] for rule in axe.Axe().run(page).response["violations"]}
+
+
+def test_printed_it_hides_no_table(opened: Callable[..., Any], tmp_path: Path) -> None:
+    page = opened()
+    page.emulate_media(media="print")
+    assert page.locator("details table").first.is_visible(), "the twin of a figure is printed"
+    assert not page.locator("nav").is_visible() and not page.locator(".filters").is_visible()
+    content = page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    assert len(content) > 20_000 and content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") >= 3
+
+
 LUMINANCE = """element => {
   const channel = value => { value /= 255; return value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4 };
   const light = text => {

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 from evalkit.errors import RunError
+from evalkit.sections import methods, reconstruction, study_tables, summary, votes_quality
 from evalkit.sections import metrics as metrics_section
-from evalkit.sections import study_tables, summary, votes_quality
 from evalkit.sections._blocks import Section, Table
+from evalkit.sections._departures import departures
+from evalkit.sections._notices import notices
+from evalkit.sections._study import read_facts
 from evalkit.store.run import Run
 
 Simulate = Callable[..., Run]
@@ -159,6 +162,109 @@ def test_three_systems_are_ranked_and_compared_in_pairs(simulate: Simulate) -> N
         b for b in tables.blocks if isinstance(b, Table) and b.title == "Aesthetics: strengths of all systems"
     )
     assert [row[0] for row in ranking.rows] == ["X", "Y", "Z"] and ranking.rows[0][3] == "1"
+
+
+def test_a_disconnected_graph_has_no_ranking_and_says_why(simulate: Simulate) -> None:
+    plan = SMALL | {"systems": ("w", "x", "y", "z"), "titles": ("W", "X", "Y", "Z"), "published": False}
+    run = simulate(**plan)
+    votes = run.read_table("votes.parquet", "votes")
+    islands = votes[(votes["system_a"] + votes["system_b"]).isin(["wx", "yz"])]
+    run.write_table("votes.parquet", islands, "votes")
+    tables = made(study_tables.section(run))
+    ranking = [b for b in tables.blocks if isinstance(b, Table) and "strengths of all systems" in b.title]
+    assert len(ranking) == 2 and not any(table.rows for table in ranking)
+    assert all("No finite strengths" in table.note for table in ranking)
+
+
+def test_one_rater_always_left_is_seen_and_counts_for_nobody(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"raters": 6, "effect": 0.0})
+    votes = run.read_table("votes.parquet", "votes")
+    mine = votes["rater"] == "r0000"
+    votes.loc[mine, "choice"] = ["a" if side == "left" else "b" for side in votes.loc[mine, "side_shown"]]
+    run.write_table("votes.parquet", votes, "votes")
+    numbers = made(votes_quality.section(run)).numbers
+    left = numbers["aesthetics/deci-30-sd15-50/left image wins"]
+    assert left.value is not None and left.value > 0.5  # type: ignore[union-attr]
+    repeats = next(n for name, n in numbers.items() if name == "aesthetics/repeats, same answer")
+    assert repeats.n == 6
+
+
+def test_the_result_without_exclusions_stands_beside_the_planned_one(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    assert "no rule to leave out votes" in said_of(votes_quality.section(run))
+    raters = run.read_table("raters.parquet", "raters")
+    raters.loc[0, "excluded_because"] = "gold_accuracy below 0.8"
+    run.write_table("raters.parquet", raters, "raters")
+    run.write_json("voting.json", {"closed_at": "2026-11-24", "exclusions": {"gold_accuracy_below": 0.8}})
+    table = next(b for b in made(votes_quality.section(run)).blocks if "without exclusions" in getattr(b, "title", ""))
+    assert isinstance(table, Table)
+    assert [row[2] for row in table.rows] == ["40", "40"] and [row[5] for row in table.rows] == ["50", "50"]
+    assert "gold accuracy below 0.8" in table.note
+
+
+def test_growing_ties_along_the_sheet_are_found_and_even_ones_are_not(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"prompts": 30, "raters": 8, "extra_kinds": False})
+    votes = run.read_table("votes.parquet", "votes")
+    assert "No change of ties along the sheet was shown" in said_of(votes_quality.section(run))
+    late = votes["position"] > 14
+    run.write_table("votes.parquet", votes.assign(choice=votes["choice"].where(~late, "tie")), "votes")
+    assert "Ties change along the sheet" in said_of(votes_quality.section(run))
+
+
+def test_groups_of_prompts_and_of_raters_are_exploratory(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"prompts": 27, "raters": 6})
+    raters = run.read_table("raters.parquet", "raters")
+    raters["languages"] = ["en", "de"] * 3
+    run.write_table("raters.parquet", raters, "raters")
+    tables = made(study_tables.section(run)).blocks
+    table = next(b for b in tables if isinstance(b, Table) and b.title.startswith("Exploratory"))
+    groups = {(row[1], row[2]) for row in table.rows}
+    assert {("category", "Animals"), ("raters' languages", "de"), ("raters' languages", "en")} <= groups
+    assert "not planned" in table.note
+
+
+def test_amendments_and_looks_are_departures_and_a_pilot_says_so(simulate: Simulate) -> None:
+    run = simulate(**SMALL)
+    change = {"key": "analysis.equivalence_margin", "before": 0.1, "after": 0.05}
+    amendment = {"at": "2026-11-24T10:00:00+00:00", "reason": "a typing error", "changes": [change]}
+    events = [{"at": "2026-11-24", "what": "interim", "detail": {}, "sha": "0"}]
+    run.write_json(
+        "voting.json", {"closed_at": "2026-11-25", "amendments": [amendment], "events": events, "mode": "pilot"}
+    )
+    record = run.read_json("voting.json") | {"analysis": {"primary_question": "alignment", "equivalence_margin": 0.05}}
+    run.write_json("voting.json", record)
+    assert made(summary.section(run)).title.startswith("Alignment")
+    assert "parity within ±5 points" in made(summary.section(run)).conclusion
+    found = list(departures(run, read_facts(run), None))
+    assert any("equivalence_margin from 0.1 to 0.05 (a typing error)" in one for one in found)
+    assert any("looked at 1 time before" in one for one in found)
+    assert any(one.startswith("Pilot: a rehearsal") for one in notices(run, read_facts(run)))
+
+
+def test_the_published_table_alone_is_a_reconstruction_and_never_votes(simulate: Simulate) -> None:
+    run = simulate(parts=(), study={"voting": None, "sections": ["reconstruction", "methods"]})
+    found = made(reconstruction.section(run))
+    assert "95: 39 / 29 / 25 / 2" in found.conclusion and "p = .275" in found.conclusion
+    assert found.title.startswith("Reconstruction:")
+    text = json.dumps([block.rows for block in found.blocks if isinstance(block, Table)])
+    assert '"202"' in text and '"382"' in text and '"534"' in text and '"67 %"' in text
+    assert "not 95 votes that somebody cast" in said_of(found)
+    assert reconstruction.section(simulate(**SMALL)) is None
+
+
+def test_a_reviewers_list_is_filled_from_data(simulate: Simulate) -> None:
+    run = simulate(**SMALL, simulated=False)
+    section = made(methods.section(run))
+    items = dict(next(b for b in section.blocks if isinstance(b, Table) and b.title.startswith("Checklist")).rows)
+    assert items["Pairs, and raters for each"] == "10 pairs; 5 to 5 raters on each pair and question"
+    assert "“Which is better (aesthetics)?”" in items["Questions and answers, word by word"]
+    assert "not recorded" in items["Raters: pay"]
+
+
+def said_of(section: Section | None) -> str:
+    return " ".join(
+        " ".join([getattr(block, "text", ""), *getattr(block, "points", ())]) for block in made(section).blocks
+    )
 
 
 def test_unlike_signatures_never_share_a_column(simulate: Simulate) -> None:

@@ -116,7 +116,7 @@ def test_scripts_zero_widths_and_directions_go_the_whole_way(checkout, settings,
     out = report(run, settings).where
     page, markdown = out.read_text(), (out.parent / "report.md").read_text()
     assert "<b>\u202e" not in page and "कुत्ता" in page and "犬が走る" in page
-    assert "Arabic (ar)" in markdown
+    assert "Arabic" in markdown and "犬が走る" in markdown
 
 
 def test_missing_languages_and_prompts_are_counted_not_hidden(checkout, settings, planted):
@@ -165,3 +165,16 @@ def test_images_that_are_not_drawn_yet_are_named(checkout, settings):
     resolved = procedural(checkout, prompts="spoken")
     with pytest.raises(RunError, match=r"images.parquet is not there yet"):
         audit(resolved, settings)
+
+
+def test_a_multilingual_metric_scores_each_language_against_its_own_text(checkout, settings, planted):
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings, systems=("few",), audit={"multilingual": ["clip_score"]})
+    audit(resolved, settings)
+    signed = run.read_table("audit.parquet", "audit").query("measure == 'gap'")["signature"]
+    assert signed.str.contains("own text").all()
+    with pytest.raises(SpecError, match="no metric among the study's named 'clip_scor'"):
+        audit(
+            procedural(checkout, prompts="spoken", metrics=["clip_score"], audit={"multilingual": ["clip_scor"]}),
+            settings,
+        )

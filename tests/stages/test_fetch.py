@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from evalkit.errors import ModelError
-from evalkit.models._hub_files import RemoteFile, chosen_files
+from evalkit.models._hub_files import chosen_files
 from evalkit.spec.catalog import ModelCard
 from evalkit.spec.resolve import resolve
+from evalkit.store.hub import RemoteFile
 from tests.checkpoints import write_decidiffusion, write_stable_diffusion
+from tests.clip_checkpoint import write_clip
 from tests.conftest import ROOT
 from tests.hub import serving
 from tests.stages.drawing import stored, write_study
@@ -24,12 +26,20 @@ from evalkit.spec.plan import Part
 from evalkit.spec.resolve import resolve
 from evalkit.stages.fetch import fetch
 from evalkit.stages.generate import generate
+from evalkit.stages.score import score
 root = pathlib.Path({root!r})
 settings = Settings(root=root, threads=1, device="cpu", _env_file=None)
 try:
     for word in {words!r}:
         resolved = resolve("trial", root)
-        outcome = fetch(resolved, settings) if word == "fetch" else generate(resolved, settings, part=Part(limit=2))
+        verb, _, folder = word.partition(" ")
+        if verb == "generate":
+            outcome = generate(resolved, settings, part=Part(limit=2), batch_size=4)
+        elif verb == "score":
+            outcome = score(resolved, settings, partial=True)
+        else:
+            where = {{"to": {{"to": pathlib.Path(folder)}}, "from": {{"source": pathlib.Path(folder)}}}}.get(verb, {{}})
+            outcome = fetch(resolved, settings, **where)
         print(json.dumps(outcome.as_json()))
 except EvalkitError as error:
     print(json.dumps({{"error": str(error)}}))
@@ -154,6 +164,88 @@ def test_a_data_set_of_prompts_is_pinned_too(checkout, hub):
     [answer] = call(checkout, hub, "fetch")
     assert lock(checkout)["prompts"] == {"words": hub.revision}
     assert "PartiPrompts cannot be had" in answer["error"]  # this data set holds no prompts
+
+
+# ---------------------------------------------------------------------------------------- all of it, and mirrors
+
+NOWHERE = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+
+
+def everything(checkout, hub):
+    """A study that needs two models, a metric's network and a data set of prompts from the hub."""
+    both(checkout, hub)
+    hub.repositories["some/clip"] = write_clip(checkout / "hub/clip")
+    (checkout / "hub/parti").mkdir()
+    rows = [f"a {colour} box\tArts\tBasic\t" for colour in ("red", "blue", "green", "black")]
+    (checkout / "hub/parti/PartiPrompts.tsv").write_text("\n".join(["Prompt\tCategory\tChallenge\tNote", *rows]))
+    (checkout / "hub/parti/README.md").write_text("not needed")
+    hub.repositories["some/prompts"] = checkout / "hub/parti"
+    (checkout / "data/prompts/words.yaml").write_text(
+        "title: Words\nloader: parti\nsource: some/prompts\nrevision: unpinned\n"
+    )
+    study = yaml.safe_load((checkout / "studies/trial.yaml").read_text())
+    study["metrics"] = [{"name": "clip_score", "model": f"some/clip@{hub.revision}"}]
+    (checkout / "studies/trial.yaml").write_text(yaml.safe_dump(study))
+
+
+def test_all_that_a_study_needs_goes_through_a_mirror_to_a_machine_without_a_hub(checkout, hub, tmp_path):
+    everything(checkout, hub)
+    mirror = tmp_path / "mirror"
+    written, again = call(checkout, hub, f"to {mirror}", f"to {mirror}")
+    assert set(written["revisions"]) == {"sd", "deci", "some/clip", "some/prompts"}
+    assert "PartiPrompts.tsv" in hub.asked and "README.md" not in hub.asked and written["copied_bytes"] > 0
+    assert again["copied_bytes"] == 0 and len(hub.asked) == written["files"]
+    assert not [path for path in mirror.rglob("*") if path.is_symlink()]
+    (checkout / "studies/trial.lock.yaml").unlink()
+    other = {**NOWHERE, "HF_HOME": str(tmp_path / "elsewhere")}
+    [refused] = call(checkout, hub, "fetch", **other)
+    assert "cannot be reached" in refused["error"] and "--from DIR" in refused["error"]
+    used, drawn, scored, nothing = call(checkout, hub, f"from {mirror}", "generate", "score", f"from {mirror}", **other)
+    assert used["revisions"] == written["revisions"] and used["files"] == written["files"]
+    assert lock(checkout) == {"models": {"sd": hub.revision}, "prompts": {"words": hub.revision}}
+    assert drawn["listed"] == 4 and len(scored["values"]) > 0
+    assert nothing["said"] == "everything is there"
+
+
+@pytest.mark.parametrize("fault", ["changed", "gone", "unlisted", "no record", "another study"])
+def test_a_mirror_that_is_damaged_is_refused_and_nothing_half_copied(checkout, hub, tmp_path, fault):
+    both(checkout, hub)
+    mirror = tmp_path / "mirror"
+    call(checkout, hub, f"to {mirror}")
+    [file] = mirror.glob("models/some/sd/*/unet/*.safetensors")
+    record = json.loads((mirror / "mirror.json").read_text())
+    if fault == "changed":
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    elif fault == "gone":
+        file.unlink()
+    elif fault == "unlisted":
+        record["files"] = {name: facts for name, facts in record["files"].items() if "/sd/" not in name}
+        (mirror / "mirror.json").write_text(json.dumps(record))
+    elif fault == "no record":
+        (mirror / "mirror.json").unlink()
+    else:
+        (mirror / "mirror.json").write_text(json.dumps(record | {"locks": {}}))
+        (checkout / "studies/trial.lock.yaml").unlink()
+    messages = {"changed": "missing or was changed", "gone": "missing or was changed", "no record": "no mirror here"}
+    messages |= {"unlisted": "the mirror has no some/sd", "another study": "does not know the revision of some/sd"}
+    [answer] = call(checkout, hub, f"from {mirror}", **NOWHERE, HF_HOME=str(tmp_path / "elsewhere"))
+    assert messages[fault] in answer["error"]
+    assert not [path for path in (tmp_path / "elsewhere").rglob("*") if "tmp" in path.name or path.name == file.name]
+
+
+def test_a_download_that_broke_off_goes_on(checkout, hub):
+    """The connection breaks in the middle of the network; what was there before is not asked for again."""
+    both(checkout, hub)
+    hub.breaks["vae/diffusion_pytorch_model.safetensors"] = True
+    answers = call(checkout, hub, "fetch")
+    answers += call(checkout, hub, "fetch")
+    assert answers[-1]["said"].endswith(("fetched", "everything is there"))
+    counts = {name: hub.asked.count(name) for name in hub.asked if name == "text_encoder/model.safetensors"}
+    assert counts == {"text_encoder/model.safetensors": 2}  # once for each of the two repositories
+    [drawn] = call(checkout, hub, "generate")
+    assert drawn["listed"] == 4
 
 
 # ---------------------------------------------------------------------------------------- choosing files

@@ -15,6 +15,7 @@ from evalkit.cli import app
 from evalkit.errors import SpecError
 from evalkit.settings import Settings
 from evalkit.spec.resolve import resolve
+from evalkit.spec.rewrite import set_numbers
 from evalkit.stages.plan import Expected, Wanted, plan
 from tests.conftest import ROOT
 
@@ -103,3 +104,34 @@ def test_the_command() -> None:
     done = CliRunner().invoke(app, ["plan", "--share", "0.7", "--ties", "0.2", "--runs", "200", "--json"])
     facts = json.loads(done.stdout)
     assert facts["own"]["decisive_share"] == pytest.approx(0.7) and facts["wanted"]["runs"] == 200
+
+
+def test_the_needed_design_is_written_into_the_file_and_comments_stay(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    source = (ROOT / "studies/decidiffusion-vs-sd15.yaml").read_text()
+    path.write_text(source)
+    settings = Settings(root=ROOT, _env_file=None)
+    asked = Wanted(runs=200)
+    outcome = plan(
+        resolve(str(path), ROOT), settings, expected=Expected(share=0.65, ties=0.25), wanted=asked, write=True
+    )
+    needed = outcome.facts["needed"]["design"]
+    voting = yaml.safe_load(path.read_text())["voting"]
+    assert (voting["sample"], voting["raters"], voting["images"]) == (needed["prompts"], needed["raters"], 1)
+    comments = [line for line in source.splitlines() if line.lstrip().startswith("#")]
+    assert all(comment in path.read_text() for comment in comments) and "# evalkit plan: power 80 %" in path.read_text()
+    once = path.read_text()
+    plan(resolve(str(path), ROOT), settings, expected=Expected(share=0.65, ties=0.25), wanted=asked, write=True)
+    assert path.read_text().count("# evalkit plan") == once.count("# evalkit plan") == 1
+
+
+def test_a_file_that_cannot_take_the_numbers_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("title: x\nvoting: {sample: 3}\n")
+    with pytest.raises(SpecError, match="no block `voting:`"):
+        set_numbers(path, "voting", {"sample": 5}, said="a test")
+    broken = "title: x\nvoting:\n  sample: 3\nstrange: 1\n"
+    path.write_text(broken)
+    with pytest.raises(SpecError, match="not valid"):
+        set_numbers(path, "voting", {"sample": 5}, said="a test")
+    assert path.read_text() == broken and list(tmp_path.iterdir()) == [path]

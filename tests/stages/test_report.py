@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from evalkit.errors import RunError
-from evalkit.sections import _blocks
+from evalkit.errors import RunError, SpecError
+from evalkit.sections import _blocks, _latex
 from evalkit.settings import Settings
 from evalkit.stages.report import report
 from evalkit.store.run import Run
@@ -144,6 +146,60 @@ def test_an_open_study_is_reported_only_as_interim_and_that_is_never_forgotten(r
     assert not any(warning.startswith("Interim") for warning in report(run, settings).warnings)
     text = (settings.reports_dir / run.name / "report.md").read_text()
     assert "looked at 1 time before the study closed" in text
+
+
+HOSTILE = Plan(
+    prompts=9,
+    images=1,
+    raters=3,
+    parts=("images", "votes", "scores"),
+    title="50 % & _x_ #1 $ {a} ~ ^ \\ « é » تفاحة 苹果",
+    titles=("a & b", "\\end{document} $x$"),
+)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_latex_compiles_whatever_the_names(
+    tmp_path: Path, settings: Settings, require: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    """Twin (`broken`): without escaping it does not compile."""
+    require("latex")
+    if broken:
+        monkeypatch.setattr(_latex, "escape", str)
+    folder = tmp_path / "out"
+    report(simulate_run(tmp_path / "runs" / "hostile-ab12cd34", HOSTILE), settings, out=folder)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert (done.returncode == 0) is not broken, done.stdout[-1500:]
+    assert (folder / "report.pdf").is_file() is not broken
+
+
+def test_every_table_is_a_csv_and_every_number_is_in_one(run: Run, settings: Settings) -> None:
+    report(run, settings)
+    folder = settings.reports_dir / run.name
+    record = json.loads((folder / "report.json").read_text())
+    kinds = [
+        block for section in record["sections"] for block in section["blocks"] if block["kind"] in ("table", "figure")
+    ]
+    tables = sorted(path for path in (folder / "tables").glob("*.csv") if path.name != "numbers.csv")
+    assert len(tables) == len(kinds)
+    for path, block in zip(tables, kinds, strict=True):
+        rows = list(csv.reader(path.read_text().splitlines()))
+        assert rows[1:] == (block if block["kind"] == "table" else block["table"])["rows"]
+    numbers = list(csv.DictReader((folder / "tables/numbers.csv").read_text().splitlines()))
+    assert len(numbers) == sum(len(section["numbers"]) for section in record["sections"])
+    share = next(row for row in numbers if row["name"] == "aesthetics/deci-30-sd15-50/share/tie")
+    assert float(share["value"]) == record["sections"][0]["numbers"]["aesthetics/deci-30-sd15-50/share/tie"]["value"]
+
+
+def test_a_study_chooses_and_orders_its_sections(run: Run, settings: Settings) -> None:
+    assert report(run, settings, chosen=("methods", "summary")).facts["sections"] == ["methods", "summary"]
+    record = run.read_json("resolved.json")
+    record["study"]["sections"] = ["votes_quality", "summary"]
+    run.write_json("resolved.json", record)
+    assert report(run, settings).facts["sections"] == ["votes_quality", "summary"]
+    with pytest.raises(SpecError, match="no section named 'sumary'"):
+        report(run, settings, chosen=("sumary",))
 
 
 def test_damage_is_an_error_that_says_what_and_where(run: Run, settings: Settings) -> None:

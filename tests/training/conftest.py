@@ -10,6 +10,11 @@ from evalkit.training.vocabulary import KINDS
 
 @pytest.fixture(scope="session")
 def sprites() -> Graphics:
+    """Discs, drawn once."""
+    return discs()
+
+
+def discs() -> Graphics:
     """A disc for each object, in a colour and with a radius of its own."""
     return Graphics(tuple({side: _disc(side, kind) for side in OBJECT_SIDES} for kind in range(len(KINDS))))
 

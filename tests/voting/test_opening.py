@@ -130,13 +130,34 @@ def test_missing_images_are_named(sqlite, made, settings):
     assert "system-v: prompt s-0, image 1" in caught.value.where
 
 
-def test_flagged_damaged_and_vanished_images_are_refused(sqlite, made, settings):
+def test_flagged_images_are_not_shown_nor_are_those_beside_them(sqlite, made, settings):
+    """One of four is flagged: its prompt is left out for both systems, counted, named and written into the log."""
     run = run_of(made, settings)
     table = run.read_table("images.parquet", "images")
-    run.write_table("images.parquet", table.assign(flagged=table.index == 1), "images")
-    with pytest.raises(VotingError, match=r"flagged by the safety checker \(1 of 4\)"):
+    marked = table.assign(flagged=table.index == 1)
+    run.write_table("images.parquet", marked, "images")
+    opened = open_it(sqlite, made, settings)
+    assert (opened.comparisons, opened.left_out) == (1, 2)
+    row = table.iloc[1]
+    assert opened.flagged == (f"{row['system']}: prompt {row['prompt_key']} (en), image 1",)
+    with db.session(sqlite, reading=True) as session:
+        [shown] = session.scalars(select(PromptRow)).all()
+        assert shown.key != row["prompt_key"]
+        assert session.scalar(text("SELECT detail FROM event")) is not None
+        assert '"left_out": 2' in session.scalar(text("SELECT detail FROM event WHERE what = 'open'"))
+        link = arms.read(run, made.sha)
+    assert not set(marked.loc[marked["prompt_key"] == row["prompt_key"], "key"]) & set(link.images.values())
+
+
+def test_a_study_of_which_nothing_is_left_is_refused(sqlite, made, settings):
+    run = run_of(made, settings)
+    run.write_table("images.parquet", run.read_table("images.parquet", "images").assign(flagged=True), "images")
+    with pytest.raises(VotingError, match="nothing is left for raters"):
         open_it(sqlite, made, settings)
-    run.write_table("images.parquet", table, "images")
+
+
+def test_damaged_and_vanished_images_are_refused(sqlite, made, settings):
+    table = run_of(made, settings).read_table("images.parquet", "images")
     path = settings.images_dir / table["path"][0]
     content = path.read_bytes()
     path.write_bytes(content + b"!")

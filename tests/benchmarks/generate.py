@@ -1,0 +1,326 @@
+"""How fast `evalkit generate` draws, against the model card's own usage and against diffusers at its documented best.
+
+    python -m tests.benchmarks.generate            # about ten minutes; writes generate.md beside itself
+
+Every way draws the same prompts with the same seeds, steps and threads into PNG files, in turn, round by round. Wall
+time and CPU time of the process are both given as ratios, since a busy machine spoils the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from evalkit.engines import cut, local
+from evalkit.models import decidiffusion, diffusers, prepare_torch
+from evalkit.models._pipeline import PipelineGenerator
+from evalkit.settings import Settings
+from evalkit.spec.catalog import Catalog, ModelCard, Prompt
+from evalkit.spec.plan import PlannedImage
+from evalkit.spec.study import Sampling
+from evalkit.store.images import DrawnImage, encode_png, keep_image
+from evalkit.store.manifest import hardware, versions
+from tests.checkpoints import write_stable_diffusion
+from tests.conftest import ROOT
+
+IMAGES, BATCH, ROUNDS = 32, 16, 3
+LOADERS = {"diffusers": diffusers, "decidiffusion": decidiffusion}
+Way = Callable[["Case", Path], None]
+
+
+@dataclass
+class Case:
+    """A model with its sampling; two pipelines of it, since ours changes the memory format of its own."""
+
+    name: str
+    own: PipelineGenerator
+    plain: Any
+    sampling: Sampling
+    size: int
+
+    def planned(self) -> list[PlannedImage]:
+        texts = [f"a {colour} {thing}" for thing in ("apple", "dog", "car", "tree") for colour in COLOURS]
+        return [
+            PlannedImage(f"{number:064x}", self.name, Prompt(key=f"p-{number}", text=text), 0, number, 64, 64)
+            for number, text in enumerate(texts[:IMAGES])
+        ]
+
+    def wishes(self) -> dict[str, Any]:
+        wish = self.sampling
+        return {
+            "num_inference_steps": wish.steps,
+            "guidance_scale": wish.guidance,
+            "guidance_rescale": wish.guidance_rescale,
+            "width": self.size,
+            "height": self.size,
+        }
+
+
+COLOURS = ("red", "blue", "green", "black", "white", "yellow", "brown", "grey")
+
+
+def card_usage(case: Case, folder: Path) -> None:
+    """The model card's: one call per prompt, then save."""
+    for image in case.planned():
+        noise = torch.Generator("cpu").manual_seed(image.seed)
+        case.plain(image.prompt.text, generator=noise, **case.wishes()).images[0].save(folder / f"{image.key}.png")
+
+
+def batched_usage(case: Case, folder: Path) -> None:
+    """diffusers' documented best on one device: a list of prompts in each call, inference mode."""
+    planned = case.planned()
+    for start in range(0, len(planned), BATCH):
+        part = planned[start : start + BATCH]
+        noise = [torch.Generator("cpu").manual_seed(image.seed) for image in part]
+        with torch.inference_mode():
+            drawn = case.plain([image.prompt.text for image in part], generator=noise, **case.wishes()).images
+        for image, picture in zip(part, drawn, strict=True):
+            picture.save(folder / f"{image.key}.png")
+
+
+def evalkit(case: Case, folder: Path) -> None:
+    """The stage's own engine, store and generator."""
+
+    def draw(planned: Any) -> list[DrawnImage]:
+        return case.own.generate([item.prompt.text for item in planned], [item.seed for item in planned], case.sampling)
+
+    def keep(planned: PlannedImage, image: DrawnImage, seconds: float) -> None:
+        keep_image(folder, planned.key, image, seconds=seconds, batch_size=BATCH, made=case.own.made)
+
+    local.run(cut(case.planned(), BATCH), draw, keep, lambda batch: None)
+
+
+WAYS: dict[str, Way] = {
+    "card's usage, one call per prompt": card_usage,
+    f"diffusers, {BATCH} prompts a call": batched_usage,
+    f"evalkit, batch {BATCH}": evalkit,
+}
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """The embedded pair as the demo draws it, and random pipelines of Stable Diffusion's shape."""
+    catalog = Catalog(ROOT)
+    for name, steps in (("emoji-nas", 30), ("emoji-sd", 50)):
+        card = catalog.model(name)
+        sampling = Sampling(steps=steps, guidance=3.0, guidance_rescale=0.7)
+        yield _case(name, card, ROOT / card.source, sampling, 64)
+    shaped = write_stable_diffusion(folder / "shaped")
+    for size in (64, 256):
+        card = ModelCard(name="sd-shaped", title="random", source="x", size=size)
+        yield _case(f"random, SD-shaped, {size} px", card, shaped, Sampling(steps=20, guidance=7.5), size)
+
+
+def _case(name: str, card: ModelCard, folder: Path, sampling: Sampling, size: int) -> Case:
+    loader = LOADERS[card.loader]
+    own, other = (loader.load(card, folder, dtype=torch.float32, device="cpu") for _ in range(2))
+    other.pipeline.unet.to(memory_format=torch.contiguous_format)
+    return Case(name, own, other.pipeline, sampling, size)
+
+
+def measure(case: Case, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """(wall, CPU) seconds of each way, round by round, in turn; one round before that warms up."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    for number in range(rounds + 1):
+        for name, way in WAYS.items():
+            with tempfile.TemporaryDirectory() as place:
+                wall, cpu = time.perf_counter(), time.process_time()
+                way(case, Path(place))
+                spent = time.perf_counter() - wall, time.process_time() - cpu
+            if number:
+                found[name].append(spent)
+    return found
+
+
+def rows(case: Case, rounds: int) -> Iterator[str]:
+    found = measure(case, rounds)
+    base = found["card's usage, one call per prompt"]
+    for name, spent in found.items():
+        ratios = [[b[kind] / s[kind] for b, s in zip(base, spent, strict=True)] for kind in (0, 1)]
+        wall, cpu = (f"{median(one):.2f} ({min(one):.2f}-{max(one):.2f})" for one in ratios)
+        rate = IMAGES / median([s[0] for s in spent])
+        yield f"| {case.name} | {name} | {rate:.2f} | {wall} | {cpu} |"
+
+
+# ---------------------------------------------------------------------------------------- outside the networks
+
+
+def photograph(size: int = 512) -> np.ndarray:
+    """A smooth picture with texture and grain, as hard to compress as a photograph."""
+    random = np.random.default_rng(0)
+    layers = [(4, 0.45), (16, 0.25), (64, 0.17), (256, 0.13)]
+    mixed = sum(
+        weight
+        * np.asarray(
+            Image.fromarray(random.integers(0, 256, (n, n, 3), dtype=np.uint8)).resize((size, size), Image.BICUBIC),
+            dtype=float,
+        )
+        for n, weight in layers
+    )
+    return np.clip(mixed + random.normal(0, 2, mixed.shape), 0, 255).astype(np.uint8)
+
+
+@contextmanager
+def counted(pipeline: Any, picture: np.ndarray) -> Iterator[list[float]]:
+    """CPU seconds inside the networks; the decoder's answer is replaced by a photograph-like picture."""
+    inside: list[float] = []
+    tensor = torch.from_numpy(picture.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+    kept = {"unet": pipeline.unet.forward, "text": pipeline.text_encoder.forward, "decode": pipeline.vae.decode}
+
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **wishes: Any) -> Any:
+            started = time.process_time()
+            try:
+                return call(*args, **wishes)
+            finally:
+                inside.append(time.process_time() - started)
+
+        return run
+
+    def decode(latents: torch.Tensor, *args: Any, **wishes: Any) -> Any:
+        timed(kept["decode"])(latents, *args, **wishes)
+        return (tensor.expand(len(latents), -1, -1, -1),)
+
+    pipeline.unet.forward, pipeline.text_encoder.forward = timed(kept["unet"]), timed(kept["text"])
+    pipeline.vae.decode = decode
+    try:
+        yield inside
+    finally:
+        pipeline.unet.forward, pipeline.text_encoder.forward = kept["unet"], kept["text"]
+        pipeline.vae.decode = kept["decode"]
+
+
+def outside_networks(folder: Path, *, steps: int = 30, batch: int = 8, rounds: int = 5) -> list[float]:
+    """CPU milliseconds per 512 px image that are not the networks': text, noise, scheduler, pixels, PNG, disk."""
+    card = ModelCard(name="sd-shaped", title="random", source="x", size=512)
+    shaped = write_stable_diffusion(folder / "overhead")
+    own = diffusers.load(card, shaped, dtype=torch.float32, device="cpu")
+    sampling, found = Sampling(steps=steps, guidance=7.5), []
+    for number in range(rounds):
+        texts, seeds = [f"prompt {number} {place}" for place in range(batch)], list(range(batch))
+        with counted(own.pipeline, photograph()) as inside:
+            started = time.process_time()
+            drawn = own.generate(texts, seeds, sampling)
+            for place, image in enumerate(drawn):
+                keep_image(folder, f"{number * batch + place:064x}", image, seconds=1.0, batch_size=batch, made={})
+            found.append((time.process_time() - started - sum(inside)) / batch * 1000)
+    return found
+
+
+def encoders(rounds: int = 9) -> Iterator[str]:
+    """CPU milliseconds and bytes of file formats, on a photograph-like 512 px picture."""
+    import io
+
+    def pillow(kind: str, **options: Any) -> Callable[[np.ndarray], bytes]:
+        def encode(pixels: np.ndarray) -> bytes:
+            content = io.BytesIO()
+            Image.fromarray(pixels).save(content, kind, **options)
+            return content.getvalue()
+
+        return encode
+
+    ways = {
+        "PNG, level 6 (Pillow's default)": pillow("PNG"),
+        "PNG, level 1": pillow("PNG", compress_level=1),
+        "**PNG, level 1, run lengths (evalkit)**": encode_png,
+        "WebP, lossless, quality 0, method 0": pillow("WEBP", lossless=True, quality=0, method=0),
+    }
+    picture = photograph()
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, encode in ways.items():
+            started = time.process_time()
+            encode(picture)
+            spent[name].append((time.process_time() - started) * 1000)
+    for name, encode in ways.items():
+        yield f"| {name} | {median(spent[name]):.0f} | {len(encode(picture)) / 1000:.0f} |"
+
+
+# ---------------------------------------------------------------------------------------- memory format
+
+
+def memory_formats(case: Case, rounds: int = 9) -> Iterator[str]:
+    """CPU time of a U-Net call, channels last over contiguous, by number of samples."""
+    size = case.size // 8 if case.name.startswith("random") else case.own.pipeline.unet.config.sample_size
+    channels, width = case.own.pipeline.unet.config.in_channels, case.own.pipeline.unet.config.cross_attention_dim
+    for samples in (2, 8, 32):
+        latents, text = torch.randn(samples, channels, size, size), torch.randn(samples, 77, width)
+        ratios = []
+        for _ in range(rounds):
+            spent = []
+            for network in (case.own.pipeline.unet, case.plain.unet):
+                with torch.no_grad():
+                    started = time.process_time()
+                    network(latents, 500, text)
+                    spent.append(time.process_time() - started)
+            ratios.append(spent[0] / spent[1])
+        yield f"| {case.name} | {samples} | {median(ratios[1:]):.2f} ({min(ratios[1:]):.2f}-{max(ratios[1:]):.2f}) |"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    wish = options.parse_args()
+    prepare_torch(Settings(root=ROOT, threads=1, device="cpu", _env_file=None))
+    with tempfile.TemporaryDirectory() as place:
+        every = list(cases(Path(place)))
+        for case in every:
+            case.plain.set_progress_bar_config(disable=True)
+        speed = [row for case in every for row in rows(case, wish.rounds)]
+        formats = [row for case in every[:2] for row in memory_formats(case)]
+        outside = outside_networks(Path(place))
+    wish.out.write_text(page(speed, formats, outside, list(encoders()), wish.rounds), encoding="utf-8")
+    print(wish.out.read_text(encoding="utf-8"))
+
+
+def page(speed: list[str], formats: list[str], outside: list[float], files: list[str], rounds: int) -> str:
+    machine, used = hardware(), versions()
+    names = ("python", "torch", "diffusers", "transformers", "pillow")
+    lines = [
+        "# Drawing images: evalkit against the card's own usage",
+        "",
+        f"`python -m tests.benchmarks.generate` on {machine['processor']}, {machine['cores']} cores shared with",
+        f"other work, torch on 1 thread; {', '.join(f'{name} {used[name]}' for name in names)}.",
+        f"{IMAGES} images, {rounds} rounds in turn after one to warm up. Ratios: card usage over this way, median",
+        "(lowest-highest) of the rounds; above 1 is faster. All write PNG files; diffusers' at Pillow's default level.",
+        "",
+        "| model | way | images/s | times as fast, wall | times as fast, CPU |",
+        "|---|---|---:|---:|---:|",
+        *speed,
+        "",
+        "## Outside the networks",
+        "",
+        "Text, noise, 30 scheduler steps, pixels, PNG and disk, per 512 px image in batches of 8:",
+        f"**{median(outside):.0f} ms** of one core ({min(outside):.0f}-{max(outside):.0f}, {len(outside)} batches).",
+        "The bound is 60 ms.",
+        "",
+        "| file format, photograph-like 512 px picture | CPU ms | kB |",
+        "|---|---:|---:|",
+        *files,
+        "",
+        "Lossless WebP is cheaper and is not taken: every tool of the field reads PNG, WebP only some.",
+        "",
+        "## Channels last",
+        "",
+        "CPU time of a U-Net call, channels last over contiguous; below 1 is faster. Two samples are one guided image.",
+        "",
+        "| model | samples | ratio |",
+        "|---|---:|---:|",
+        *formats,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

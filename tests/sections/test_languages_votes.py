@@ -1,0 +1,35 @@
+"""Votes by the language of the prompt: people's own measure of the gap."""
+
+import pandas as pd
+import pytest
+
+from evalkit.sections._language_votes import vote_blocks
+from evalkit.sections._study import read_facts
+from tests.sections.simulated_run import Plan, simulate_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Every vote twice, once as on Spanish prompts, where half of the answers are "neither"."""
+    run = simulate_run(tmp_path_factory.mktemp("spoken"), Plan(prompts=12, raters=6, parts=("images", "votes")))
+    votes = run.read_table("votes.parquet", "votes")
+    spanish = votes.assign(lang="es", vote_id="es-" + votes["vote_id"])
+    spanish.loc[(spanish.index // 2) % 2 == 0, "choice"] = "neither"
+    run.write_table("votes.parquet", pd.concat([votes, spanish], ignore_index=True), "votes")
+    return run
+
+
+def test_the_share_of_neither_differs_by_what_was_planted(run):
+    facts = read_facts(run)
+    (table,) = vote_blocks(run, facts, "en")
+    assert [row[0] for row in table.rows] == ["English (en)", "Spanish (es)"]
+    english, spanish = table.rows
+    assert english[3] == "–" and spanish[3].startswith("+4") and "(" in spanish[3], spanish
+    assert english[5:] == ("12", "6") and "Exploratory" in table.note
+
+
+def test_without_votes_and_in_one_language_a_sentence_and_no_number(tmp_path):
+    silent = simulate_run(tmp_path / "silent", Plan(parts=("images",)))
+    assert "Nobody has voted" in vote_blocks(silent, read_facts(silent), "en")[0].text
+    one = simulate_run(tmp_path / "one", Plan(parts=("images", "votes")))
+    assert "English (en)" in vote_blocks(one, read_facts(one), "en")[0].text

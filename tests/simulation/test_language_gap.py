@@ -1,0 +1,41 @@
+"""Planted gaps are recovered with the coverage that is claimed; a smaller run of the committed table."""
+
+import pytest
+
+from tests.simulation import language_gap
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_gaps_are_covered_and_none_is_shown_where_there_is_none():
+    rows = language_gap.gap_table(500)
+    assert [r for r in rows if r.coverage < (0.925 if r.noise == "normal" or r.prompts >= 60 else 0.87)] == []
+    assert [
+        r for r in rows if r.planted == 0 and r.shown > (0.045 if r.noise == "normal" or r.prompts >= 60 else 0.11)
+    ] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_families_controls_shares_and_distances_keep_their_levels():
+    assert language_gap.family_errors(300) <= 0.085
+    controls = language_gap.control_errors(400)
+    assert controls["a shift of the whole margin"] <= 0.09 and controls["no shift"] > 0.9
+    assert language_gap.lost_coverage(500, 24) >= 0.92
+    for bias in (0.0, 0.3):
+        cover, rejected = language_gap.distance_coverage(200, 2, 36, 20, bias)
+        assert cover >= 0.91 and (rejected > 0.9 if bias else rejected < 0.1)
+
+
+def test_the_twin_an_interval_that_ignores_prompts_covers_too_little():
+    """Images taken as independent: what the simulation must catch."""
+    import numpy as np
+
+    from evalkit.stats.language_gap import gap
+
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(300):
+        values, _prompts = language_gap.draw(rng, 24, "normal", 0.0)
+        found = gap(values, np.arange(values.size), rng=rng, resamples=1).estimate
+        inside += found.low <= 0 <= found.high
+    assert inside / 300 < 0.92
