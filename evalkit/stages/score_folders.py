@@ -94,4 +94,5 @@ def _measured(name: str, folder: Path, reference: Reference, workplace: Workplac
 
 def _line(row: dict[str, Any]) -> str:
     interval = f" ({row['low']:.4g} to {row['high']:.4g})" if row["low"] is not None else ""
-    return f"{row['metric']:<12} {row['value']:.4g}{interval}, n = {row['n']}: {row['note'] or row['method']}"
+    value = "no number" if row["value"] is None else f"{row['value']:.4g}"
+    return f"{row['metric']:<12} {value}{interval}, n = {row['n']}: {row['note'] or row['method']}"

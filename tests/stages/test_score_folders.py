@@ -37,6 +37,12 @@ def test_an_equal_folder_is_at_zero_and_another_is_not(tmp_path, settings, monke
     assert again.facts == far.facts
 
 
+def test_too_few_pictures_for_a_line_are_no_number_and_a_sentence(tmp_path, settings):
+    one = folder_of(tmp_path / "one", 6, seed=0)
+    outcome = score_folders(one, settings, reference=one, metrics=["fd_infinity_lite0"])
+    assert outcome.facts["values"][0]["value"] is None and "no number, n = 6: 6 rows in 1280 dimensions" in outcome.said
+
+
 def test_what_cannot_be_measured_is_an_error(tmp_path, settings):
     one, single = folder_of(tmp_path / "one", 3, seed=0), folder_of(tmp_path / "single", 1, seed=1)
     with pytest.raises(SpecError, match="needs prompts"):
