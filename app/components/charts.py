@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from evalkit.voting.enough import Enough
 from evalkit.voting.monitor import ComparisonProgress, RaterProgress
 
 WHO = alt.Scale(domain=["person", "simulated"], range=["#0072B2", "#767676"])
@@ -66,6 +67,58 @@ def sides(raters: Sequence[RaterProgress]) -> alt.LayerChart:
     dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1)
     said = alt.Chart(table).mark_text(align="left", dx=8).encode(y=rows, x=where, text="n:N")
     return alt.layer(_line("left_share", 0.5), dots.encode(y=rows, x=where, color=_who(table)), said)
+
+
+def shares(raters: Sequence[RaterProgress], good: str, of: str, title: str) -> alt.LayerChart:
+    """A dot a rater: the share of checks that went well, with its number."""
+    rows = [
+        {
+            "rater": one.code,
+            "who": "simulated" if one.simulated else "person",
+            "share": getattr(one.conduct, good) / getattr(one.conduct, of),
+            "n": f"n = {getattr(one.conduct, of)}",
+        }
+        for one in raters
+        if getattr(one.conduct, of)
+    ]
+    table = pd.DataFrame(rows)
+    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
+    where = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title=title)
+    base = alt.Chart(table, height=alt.Step(ROW)).encode(y=_rows(table.sort_values("share")), x=where)
+    dots = base.mark_circle(size=70, opacity=1).encode(color=_who(table))
+    return alt.layer(dots, base.mark_text(align="left", dx=8).encode(text="n:N"))
+
+
+def precision(rule: Enough) -> alt.LayerChart:
+    """Half the width of the interval at each look; the line is what was planned. No sign, no arm."""
+    seen = [look for look in rule.looks if look.half_width is not None]
+    table = pd.DataFrame({"sheets": [look.sheets for look in seen], "width": [look.half_width for look in seen]})
+    base = alt.Chart(table, height=180).encode(
+        x=alt.X("sheets:Q", title="complete sheets", axis=alt.Axis(tickMinStep=1, grid=False)),
+        y=alt.Y("width:Q", title="half-width of the interval", scale=alt.Scale(domainMin=0)),
+    )
+    planned = (
+        alt.Chart(pd.DataFrame({"width": [rule.planned_half_width]})).mark_rule(color="#767676").encode(y="width:Q")
+    )
+    said = base.mark_text(dy=-12).encode(text=alt.Text("width:Q", format=".2f"))
+    return alt.layer(planned, base.mark_line(color="#0072B2", point=True), said)
+
+
+def backgrounds(told: Sequence[tuple[str, str, int]]) -> alt.Chart:
+    """How many raters gave each answer to the optional questions: (question, answer, raters)."""
+    table = pd.DataFrame(told, columns=["question", "answer", "raters"])
+    base = (
+        alt.Chart(table)
+        .mark_bar(color="#0072B2")
+        .encode(
+            x=alt.X("raters:Q", title="raters", axis=alt.Axis(tickMinStep=1, grid=False)),
+            y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x"),
+            row=alt.Row(
+                "question:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top")
+            ),
+        )
+    )
+    return base.resolve_scale(y="independent")
 
 
 def _rows(ordered: pd.DataFrame) -> alt.Y:

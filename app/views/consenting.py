@@ -50,7 +50,7 @@ def _language(lang: str, words: Mapping[str, Any]) -> None:
 def _text(state: serving.RaterState, words: Mapping[str, Any]) -> None:
     facts = {"total": state.total, "minutes": max(1, round(state.estimated_minutes))}
     for part in ("what", "long", "stored", "withdraw", "contact"):
-        st.subheader(words[f"consent_{part}_head"], anchor=False)
+        st.header(words[f"consent_{part}_head"], anchor=False)
         st.write(words[f"consent_{part}"].format(**facts))
     if state.miniature:
         st.caption(words["miniature"])
@@ -58,15 +58,16 @@ def _text(state: serving.RaterState, words: Mapping[str, Any]) -> None:
 
 def _about(words: Mapping[str, Any]) -> dict[str, Any]:
     """The answers by English option, so that languages can be counted together; what was left open is left out."""
-    told: dict[str, str | int | None] = {"profession": _choice(words, "profession")}
+    told: dict[str, str | int | None] = {"profession": choice(words, "about", "profession")}
     told["years"] = st.number_input(words["about_years"], min_value=0, max_value=80, value=None, key="years")
-    told |= {name: _choice(words, name) for name in ("colour", "display")}
+    told |= {name: choice(words, "about", name) for name in ("colour", "display")}
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _choice(words: Mapping[str, Any], name: str) -> str | None:
-    options, stored = words[f"about_{name}s"], wording("en")[f"about_{name}s"]
-    chosen = st.selectbox(words[f"about_{name}"], options, index=None, placeholder=words["not_told"], key=name)
+def choice(words: Mapping[str, Any], part: str, name: str) -> str | None:
+    """An optional question of the catalogue; the answer in English, whatever language it was given in."""
+    options, stored = words[f"{part}_{name}s"], wording("en")[f"{part}_{name}s"]
+    chosen = st.selectbox(words[f"{part}_{name}"], options, index=None, placeholder=words["not_told"], key=name)
     return None if chosen is None else str(stored[options.index(chosen)])
 
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from app.components import charts
 from app.database import engine
 from evalkit.settings import settings
 from evalkit.store import db
-from evalkit.voting import invites
+from evalkit.voting import backgrounds, invites
 from evalkit.voting.monitor import Progress, RaterProgress
 
 MADE = "made"
@@ -22,6 +23,7 @@ MADE = "made"
 def page(found: Progress) -> None:
     """The list, then the two things that can be done."""
     _table(found.raters)
+    _backgrounds(found.study_id)
     if found.closed_at:
         st.write("The study is closed: nobody can be invited any more.")
         return
@@ -49,6 +51,14 @@ def _table(raters: Sequence[RaterProgress]) -> None:
         for rater in raters
     ]
     st.dataframe(rows, hide_index=True, height=min(36 * len(rows) + 38, 420))
+
+
+def _backgrounds(study_id: int) -> None:
+    with db.session(engine(), reading=True) as session:
+        told = backgrounds.told(session, study_id)
+    if told:
+        with st.expander("What raters told of themselves (optional, by number only)"):
+            st.altair_chart(charts.backgrounds(told))
 
 
 def votes_of(rater: RaterProgress) -> int:

@@ -23,11 +23,13 @@ def message(words: Mapping[str, Any], about: str) -> None:
         st.write(words[f"{about}_text"])
 
 
-def done(words: Mapping[str, Any], code: str | None) -> None:
-    """Thanks, and the code that proves the work."""
+def done(words: Mapping[str, Any], code: str | None, return_url: str | None) -> None:
+    """Thanks, the code that proves the work, and the way back to the platform that sent the rater."""
     with sheet(words):
         st.title(words["done_title"], anchor=False)
         st.write(words["done_text"])
         if code:
             st.write(words["done_code"])
             st.code(code, language=None)
+        if return_url and return_url.startswith(("https://", "http://")):
+            st.link_button(words["done_return"], return_url, type="primary")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from app.components import charts
+from app.database import engine
+from evalkit.store import db
+from evalkit.voting import enough
 from evalkit.voting.monitor import Progress
 
 
 def page(found: Progress) -> None:
     """Numbers first, then who is where, then which comparisons still lack answers."""
     _numbers(found)
+    _enough(found)
     people = [rater for rater in found.raters if rater.done or rater.total]
     st.subheader("Raters", anchor=False)
     if people:
@@ -26,6 +30,17 @@ def page(found: Progress) -> None:
         st.dataframe(rows, hide_index=True)
 
 
+def _enough(found: Progress) -> None:
+    """The precision rule at the planned looks: how wide the interval is, never where it lies."""
+    with db.session(engine(), reading=True) as session:
+        rule = enough.enough(session, found.study_id)
+    heading = {True: "Enough", False: "Not yet enough", None: "No stopping rule"}[rule.enough]
+    st.subheader(heading, anchor=False)
+    st.write(f"{rule.said[:1].upper()}{rule.said[1:]}.")
+    if any(look.half_width is not None for look in rule.looks):
+        st.altair_chart(charts.precision(rule))
+
+
 def _numbers(found: Progress) -> None:
     human, median = found.votes - found.simulated_votes, found.handling.median_ms
     facts = {
@@ -33,7 +48,7 @@ def _numbers(found: Progress) -> None:
         "Votes by people": f"{human:,}",
         "Simulated votes": f"{found.simulated_votes:,}",
         "Places taken": f"{found.sheets_taken} of {found.sheets}",
-        "Median time": "no votes yet" if median is None else f"{median / 1000:.1f} s",
+        "Median answer": "no votes yet" if median is None else f"{median / 1000:.1f} s",
     }
     for column, (label, value) in zip(st.columns(len(facts)), facts.items(), strict=True):
         column.metric(label, value)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.attempts import LINKS
 from app.database import engine
-from app.views import comparing, consenting, plain
+from app.views import comparing, consenting, guiding, plain
 from app.wording import best_language, wording
 from evalkit.errors import EvalkitError, VotingError
 from evalkit.store import db
@@ -45,7 +45,7 @@ def _enter(token: str, address: str, now: datetime) -> serving.RaterState:
         try:
             return serving.enter(session, token, now)
         except VotingError as error:
-            LINKS.wrong(address, now)
+            LINKS.count(address, now)
             LOG.warning("%s", error)
             raise Refused("refused") from error
 
@@ -53,11 +53,13 @@ def _enter(token: str, address: str, now: datetime) -> serving.RaterState:
 def _route(state: serving.RaterState, token: str) -> None:
     lang = best_language(st.query_params.get("lang"), *state.languages, st.context.locale)
     if state.finished:
-        plain.done(wording(lang), state.completion_code)
+        plain.done(wording(lang), state.completion_code, state.return_url)
     elif state.closed:
         plain.message(wording(lang), "closed")
     elif not state.consented:
         consenting.page(state, lang)
+    elif guiding.is_due(state):
+        guiding.page(state, token, lang)
     else:
         comparing.page(state, token, lang)
 

@@ -1,25 +1,25 @@
-"""The researcher's page: password, choice of study, four views of it."""
+"""The researcher's page: who may enter, choice of study, five views of it."""
 
 from __future__ import annotations
 
-import hmac
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
 
-from app.attempts import PASSWORDS
 from app.database import engine
-from app.views import closing, inviting, progressing, quality
+from app.views import closing, inviting, progressing, quality, rehearsing
+from app.views.entering import entered
 from evalkit.errors import EvalkitError
-from evalkit.settings import settings
 from evalkit.store import db
+from evalkit.store.tables import StudyRow
 from evalkit.voting import monitor
 
 LOG = logging.getLogger(__name__)
 STYLE = Path(__file__).parent / "researching.css"
-VIEWS = {"Progress": progressing.page, "Raters": inviting.page, "Quality": quality.page, "Closing": closing.page}
+VIEWS = {"Progress": progressing.page, "Raters": inviting.page, "Quality": quality.page}
+VIEWS |= {"Rehearsal": rehearsing.page, "Closing": closing.page}
 
 
 def page() -> None:
@@ -27,40 +27,17 @@ def page() -> None:
     st.set_page_config(page_title="evalkit: studies", layout="wide")
     st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
     try:
-        if _entered():
+        if entered():
             _study()
     except EvalkitError as error:
         LOG.warning("%s", error)
         st.error(" ".join(filter(None, (f"{error.what}.", error.hint))))
 
 
-def _entered() -> bool:
-    """Whether this session has given the password; asks for it otherwise."""
-    if st.session_state.get("entered"):
-        return True
-    st.title("evalkit: studies", anchor=False)
-    with st.form("login", width=400):
-        given = st.text_input("Password", type="password", autocomplete="current-password")
-        if st.form_submit_button("Enter", type="primary"):
-            _check(given, st.context.ip_address or "this machine", datetime.now(UTC))
-    return False
-
-
-def _check(given: str, address: str, now: datetime) -> None:
-    password = settings().researcher_password
-    if PASSWORDS.exhausted(address, now):
-        st.error("Too many attempts. Wait a minute.")
-    elif password and hmac.compare_digest(given.encode(), password.get_secret_value().encode()):
-        st.session_state["entered"] = True
-        st.rerun()
-    else:
-        PASSWORDS.wrong(address, now)
-        st.error("That is not the password.")
-
-
 def _study() -> None:
     with db.session(engine(), reading=True) as session:
-        labels = {study.id: f"{study.slug} {study.study_sha[:8]}" for study in monitor.studies(session)}
+        found = sorted(monitor.studies(session), key=lambda study: study.mode != "study")  # rehearsals last
+        labels = {study.id: _label(study) for study in found}
     if not labels:
         st.title("No study is open", anchor=False)
         st.write("Open one with `evalkit vote open STUDY`, then load this page again.")
@@ -71,15 +48,23 @@ def _study() -> None:
         st.button("Refresh")
         st.caption("Who leads is not shown here, so that you stay blind too. It is in the report, after closing.")
     with db.session(engine(), reading=True) as session:
-        found = monitor.progress(session, study_id, datetime.now(UTC))
-    _head(found)
-    VIEWS[view](found)
+        progress = monitor.progress(session, study_id, datetime.now(UTC))
+    _head(progress)
+    VIEWS[view](progress)
+
+
+def _label(study: StudyRow) -> str:
+    """Name and SHA; of a rehearsal also what it is."""
+    kind = "" if study.mode == "study" else f", {study.mode}"
+    return f"{study.slug} {study.study_sha[:8]}{kind}"
 
 
 def _head(found: monitor.Progress) -> None:
     st.title(found.slug, anchor=False)
     closed = f", closed {found.closed_at:%Y-%m-%d %H:%M} UTC" if found.closed_at else ""
     st.caption(f"{found.study_sha[:8]}, opened {found.opened_at:%Y-%m-%d %H:%M} UTC{closed}")
+    if found.mode != "study":
+        st.write(f"**A {found.mode}: its votes are no part of the study.**")
     if found.simulated_votes:
         counted = f"{found.simulated_votes:,} of {found.votes:,} votes are simulated"
         st.write(f"**{counted}: cast by a program, not by people.**")

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evalkit.errors import ModelError, SpecError, UnavailableError
+from evalkit.errors import ModelError, SpecError
 from evalkit.extractors import EmbedPictures, EmbedTexts, Rows
 from evalkit.extractors._network import find_device, run
+from evalkit.extractors._open_clip import from_open_clip
 from evalkit.extractors._pictures import prepared_batches
+from evalkit.extractors._pretrained import pretrained
 from evalkit.registry import unknown
 from evalkit.settings import Settings
 from evalkit.spec.fingerprint import folder_digest
@@ -30,16 +32,29 @@ _TEXTS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a CLIP lies: a folder, or a hub repository with its revision."""
+    """Where a CLIP lies: a folder, or a hub repository with its revision.
+
+    `tensors`: weights in OpenCLIP's layout, read from this file instead; `source` has the configuration and the rest.
+    `base`: where tokenizer and preprocessing lie, if not with the weights.
+    `padded`: pictures that are no squares get black bars and keep all they show; else their middle is cut out.
+    """
 
     source: str
     revision: str | None
     name: str
+    tensors: Path | None = None
+    padded: bool = False
+    base: Checkpoint | None = None
+
+    @property
+    def identity(self) -> str:
+        """Checkpoint and preprocessing, as signatures carry them."""
+        return f"{self.name}|pil-bicubic-u8{'-padded' if self.padded else ''}"
 
 
 def identity(settings: Settings, model: str | None = None) -> str:
     """Checkpoint and preprocessing, as signatures carry them."""
-    return f"{find_checkpoint(settings, model).name}|pil-bicubic-u8"
+    return find_checkpoint(settings, model).identity
 
 
 def find_checkpoint(settings: Settings, model: str | None = None) -> Checkpoint:
@@ -62,7 +77,12 @@ def find_checkpoint(settings: Settings, model: str | None = None) -> Checkpoint:
 
 def load(settings: Settings, model: str | None = None) -> EmbedPictures:
     """A function from picture files to rows (n, projection), not normalised."""
-    checkpoint, device = find_checkpoint(settings, model), find_device(settings)
+    return load_pictures(find_checkpoint(settings, model), settings)
+
+
+def load_pictures(checkpoint: Checkpoint, settings: Settings) -> EmbedPictures:
+    """The same for a checkpoint that was found."""
+    device = find_device(settings)
     network = _network(checkpoint, device)
     prepare = _preparation(checkpoint)
 
@@ -77,9 +97,14 @@ def load(settings: Settings, model: str | None = None) -> EmbedPictures:
 
 def load_text(settings: Settings, model: str | None = None) -> EmbedTexts:
     """A function from texts to rows (n, projection), not normalised; what is beyond the context is cut off."""
+    return load_texts(find_checkpoint(settings, model), settings)
+
+
+def load_texts(checkpoint: Checkpoint, settings: Settings) -> EmbedTexts:
+    """The same for a checkpoint that was found."""
     import torch
 
-    checkpoint, device = find_checkpoint(settings, model), find_device(settings)
+    device = find_device(settings)
     network, tokens = _network(checkpoint, device), _tokenizer(checkpoint)
     longest = network.config.text_config.max_position_embeddings
 
@@ -94,15 +119,21 @@ def load_text(settings: Settings, model: str | None = None) -> EmbedTexts:
     return embed
 
 
-def excess_tokens(texts: Sequence[str], settings: Settings, model: str | None = None) -> list[int]:
+def excess_tokens(texts: Sequence[str], checkpoint: Checkpoint) -> list[int]:
     """How many tokens of each text, start and end included, the text tower does not see; 0 for a text that fits."""
-    checkpoint = find_checkpoint(settings, model)
     tokens = _tokenizer(checkpoint)
     longest = _from("CLIPConfig", checkpoint).text_config.max_position_embeddings
     return [max(0, len(tokens(text, verbose=False)["input_ids"]) - longest) for text in texts]
 
 
+def logit_scale(checkpoint: Checkpoint) -> float:
+    """What a CLIP multiplies its cosines with: exp of its own temperature parameter."""
+    return float(_network(checkpoint, "cpu").logit_scale.exp())
+
+
 def _network(checkpoint: Checkpoint, device: str) -> Any:
+    if checkpoint.tensors:
+        return from_open_clip(checkpoint.tensors, _from("CLIPConfig", checkpoint)).to(device)
     network, told = _from("CLIPModel", checkpoint, use_safetensors=True, dtype="float32", output_loading_info=True)
     if lacking := sorted(told["missing_keys"]):
         what = f"CLIP lacks {len(lacking)} of its weights, as {lacking[0]}"
@@ -111,21 +142,34 @@ def _network(checkpoint: Checkpoint, device: str) -> Any:
 
 
 def _tokenizer(checkpoint: Checkpoint) -> Any:
-    return _from("CLIPTokenizer", checkpoint)
+    return _from("CLIPTokenizer", checkpoint.base or checkpoint)
 
 
 def _preparation(checkpoint: Checkpoint) -> Callable[[Image.Image], Rows]:
     """RGB picture -> float32 (3, crop, crop), by the checkpoint's own preprocessing file."""
-    told = _from("CLIPImageProcessor", checkpoint).to_dict()
+    told = _from("CLIPImageProcessor", checkpoint.base or checkpoint).to_dict()
     size = told["size"]
     side, crop = int(size.get("shortest_edge") or size["height"]), int(told["crop_size"]["height"])
+    fitted = padded if checkpoint.padded else filled
     mean, deviation = (np.array(told[name], np.float32)[:, None, None] for name in ("image_mean", "image_std"))
 
     def prepare(image: Image.Image) -> Rows:
-        pixels = np.asarray(cropped(shorter_side(image, side), crop), dtype=np.float32).transpose(2, 0, 1) / 255
+        pixels = np.asarray(fitted(image, side, crop), dtype=np.float32).transpose(2, 0, 1) / 255
         return np.asarray((pixels - mean) / deviation, dtype=np.float32)
 
     return prepare
+
+
+def filled(image: Image.Image, side: int, crop: int) -> Image.Image:
+    """The middle (crop, crop) of the picture with its shorter side at `side`."""
+    return cropped(shorter_side(image, side), crop)
+
+
+def padded(image: Image.Image, side: int, crop: int) -> Image.Image:
+    """The whole picture, its longer side at `crop`, in the middle of black (HPSv2's own way)."""
+    scale = crop / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return cropped(image if image.size == size else image.resize(size, Image.Resampling.BICUBIC), crop)
 
 
 def shorter_side(image: Image.Image, side: int) -> Image.Image:
@@ -143,19 +187,7 @@ def cropped(image: Image.Image, side: int) -> Image.Image:
 
 
 def _from(kind: str, checkpoint: Checkpoint, **options: Any) -> Any:
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        return getattr(transformers, kind).from_pretrained(checkpoint.source, revision=checkpoint.revision, **options)
-    except ImportError:
-        raise
-    except Exception as error:  # a damaged or absent checkpoint raises many kinds
-        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if checkpoint.revision:
-            hint = "fetch it once while online, or name a folder: {name: ..., model: path/of/folder}"
-            raise UnavailableError(f"CLIP cannot be fetched: {told}", where=checkpoint.source, hint=hint) from error
-        raise ModelError(f"CLIP cannot be read: {told}", where=checkpoint.source) from error
+    return pretrained(kind, checkpoint.source, checkpoint.revision, **options)
 
 
 def _embedded(settings: Settings) -> list[str]:

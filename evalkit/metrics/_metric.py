@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit import registry
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.frechet import Moments
 
+PROMPT_CUT, NOTHING_ASKED = "prompt cut", "the prompt asks for no text"
+"""Reasons of single images that are counted beside a metric's numbers."""
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What a reader needs to know about a metric; `version` goes up when the same images would get other numbers."""
+    """What a reader needs to know about a metric; `version` goes up when the same images would get other numbers.
+
+    `extractor` names its feature network; a metric without one has a function `identity(workplace)` of its own.
+    `network` names the card in data/networks/ whose weights it takes where the study names none.
+    """
 
     level: Literal["image", "set"]
     extractor: str
@@ -31,6 +38,7 @@ class MetricInfo:
     version: int
     reads: str
     """one sentence: how to read it"""
+    network: str | None = None
     reference: bool = True
     """whether a metric of level "set" measures against a reference set"""
     statistics: bool = False
@@ -44,24 +52,33 @@ class Picture:
     path: Path
     sha256: str
     prompt: str
+    lang: str = ""
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a metric works: the folder of cached features, and which checkpoint it was asked to take."""
+    """Where a metric works: the folder of cached features, and which checkpoint it was asked to take.
+
+    `revisions`: card -> revision of the study's lock file.
+    """
 
     settings: Settings
     features: Path
     model: str | None = None
     progress: Progress = silent
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """One value per picture, and what must be known about it ("" where there is nothing)."""
+    """One value per picture (NaN where it has none), and what must be known about it ("" where there is nothing).
+
+    `variant` is what the signature says beyond the network, where the value hangs on more than one picture.
+    """
 
     values: Floats
     reasons: Sequence[str]
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,7 @@ class Metric(Protocol):
 
     info: MetricInfo
     __doc__: str | None
+    identity: Any
     score: Any
     estimate: Any
     difference: Any
@@ -116,3 +134,11 @@ class Metric(Protocol):
 def title(metric: Metric) -> str:
     """The first line of the file's docstring."""
     return (metric.__doc__ or "").strip().splitlines()[0]
+
+
+def identity_of(metric: Metric, workplace: Workplace) -> str:
+    """Network, weights and preprocessing of a metric, as signatures carry them; found without loading the network."""
+    if hasattr(metric, "identity"):
+        return str(metric.identity(workplace))
+    extractor = registry.get("extractors", metric.info.extractor)
+    return str(extractor.identity(workplace.settings, workplace.model))

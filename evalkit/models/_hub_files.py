@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from evalkit.errors import ModelError
-from evalkit.spec.catalog import ModelCard
+from evalkit.spec.catalog import ModelCard, NetworkCard
 from evalkit.store.hub import RemoteFile
 
 NEVER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5", ".onnx", ".py")
@@ -36,6 +36,20 @@ def chosen_files(card: ModelCard, there: Sequence[RemoteFile]) -> list[RemoteFil
     if not any(file.name.endswith(".safetensors") for file in found):
         raise ModelError("the repository has no safetensors for this card", where=card.source, hint="check `variant`")
     return found
+
+
+def named_files(card: NetworkCard, there: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """The files that a network's card names; of pickles, metrics read nothing but tensors. Never code.
+
+    Raises:
+        ModelError: a pattern fits no file.
+    """
+    safe = [file for file in there if not file.name.endswith(".py")]
+    for pattern in card.files:
+        if not any(fnmatchcase(file.name, pattern) for file in safe):
+            where = f"data/networks/{card.name}.yaml, files"
+            raise ModelError(f"no file of {card.source} fits {pattern!r}", where=where)
+    return [file for file in safe if any(fnmatchcase(file.name, pattern) for pattern in card.files)]
 
 
 def _by_layout(card: ModelCard, files: Sequence[RemoteFile]) -> list[RemoteFile]:

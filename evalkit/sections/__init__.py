@@ -9,7 +9,16 @@ from __future__ import annotations
 from evalkit import registry
 
 ORDER = (
-    *("summary", "reconstruction", "study_tables", "votes_quality", "metrics", "sample_efficiency", "latency"),
+    *(
+        "summary",
+        "reconstruction",
+        "study_tables",
+        "votes_quality",
+        "metrics",
+        "health",
+        "sample_efficiency",
+        "latency",
+    ),
     *("languages", "people", "safety", "gallery", "methods"),
 )
 

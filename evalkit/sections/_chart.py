@@ -6,7 +6,7 @@ Every drawing is 420 px wide with its labels above the marks: readable on a phon
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,26 @@ def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: s
         chart.mark_point(color=INK, filled=True, size=50, opacity=1).encode(x=x, y="middle:Q"),
     ]
     return Panel(title, to_svg(alt.layer(*layers).properties(width=WIDTH - 70, height=160)))
+
+
+def lines(
+    title: str, series: Mapping[str, tuple[str, Sequence[tuple[float, float]]]], x_title: str, y_title: str
+) -> Panel:
+    """Named curves of points (x, y), each with its colour and its name at its right end."""
+    import altair as alt
+
+    rows = [{"x": x, "y": y, "name": name, "colour": c} for name, (c, points) in series.items() for x, y in points]
+    ends = [{"x": x, "y": y, "name": name} for name, (_, points) in series.items() for x, y in [max(points)]]
+    x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5, format="~g"), scale=alt.Scale(zero=True, nice=False))
+    y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    chart = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, color=_own_colour(), detail="name:N")
+    words = alt.Chart(alt.InlineData(values=ends)).mark_text(align="right", dy=-10, fontSize=FONT, color=INK)
+    layers = [
+        chart.mark_line(strokeWidth=1.5),
+        chart.mark_point(filled=True, size=30, opacity=1),
+        words.encode(x=x, y=y, text="name:N"),
+    ]
+    return Panel(title, to_svg(alt.layer(*layers).properties(width=WIDTH - 70, height=200)))
 
 
 def span(estimates: Sequence[Estimate], *, include: Sequence[float] = (0.0,)) -> tuple[float, float]:

@@ -84,7 +84,8 @@ def _matched(first: list[str], second: list[str], same: Mapping[str, str]) -> di
     matched = {name: same.get(name, name) for name in first if same.get(name, name) in second}
     left = [name for name in first if name not in matched]
     unmatched = [name for name in second if name not in matched.values()]
-    return matched | ({left[0]: unmatched[0]} if len(left) == len(unmatched) == 1 else {})
+    matched |= {left[0]: unmatched[0]} if len(left) == len(unmatched) == 1 else {}
+    return {name: matched[name] for name in first if name in matched}
 
 
 def changes(one: Side, two: Side) -> list[Change]:

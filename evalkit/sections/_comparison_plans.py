@@ -74,9 +74,9 @@ def metrics_section(one: Side, two: Side) -> Section | None:
     if not tested and not side.rows:
         return None
     known = sum(p is not None for p in adjusted)
-    said = (
-        f"{clear} of {_format.plural(known, 'metric comparison')} changed" if known else "Metrics could not be tested"
-    )
+    compared = _format.plural(known, "metric comparison")
+    changed = f"{clear} of {compared} shows a change" if clear else f"No change shown by {compared}"
+    said = changed if known else "Metrics could not be tested"
     numbers: dict[str, Number] = {f"{metric}/{name}/difference": d.estimate for (metric, name), d in tested.items()}
     return Section(
         name="metrics",

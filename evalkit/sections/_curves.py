@@ -13,7 +13,7 @@ from evalkit.stats.estimate import Estimate
 if TYPE_CHECKING:
     import altair as alt
 
-HEIGHT = 210
+HEIGHT, NAMES = 210, 190
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def cost_curves(title: str, lines: Sequence[Line], x_title: str, y_title: str, t
         chart.mark_point(filled=True, size=50, opacity=1).encode(y=y),
         *_labels(lines, x, y),
     ]
-    return Panel(title, to_svg(alt.layer(*layers).properties(width=WIDTH - 70, height=HEIGHT)))
+    return Panel(title, to_svg(alt.layer(*layers).properties(width=WIDTH - NAMES, height=HEIGHT)))
 
 
 def _row(line: Line, cost: float, quality: Estimate) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _row(line: Line, cost: float, quality: Estimate) -> dict[str, Any]:
 
 
 def _labels(lines: Sequence[Line], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The name of each line at its right end: the highest above it, the others below."""
+    """The name of each line right of its end: the highest a little above, the others below."""
     import altair as alt
 
     ends = [(line.points[-1][0], line.points[-1][1].value or 0.0) for line in lines]
@@ -60,7 +60,7 @@ def _labels(lines: Sequence[Line], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     for line, (cost, value) in zip(lines, ends, strict=True):
         row = {"cost": cost, "value": value, "label": line.label, "colour": line.colour}
         mark = alt.Chart(alt.InlineData(values=[row])).mark_text(
-            align="right", dx=6, dy=-26 if value == highest else 26, fontSize=FONT
+            align="left", dx=9, dy=-7 if value == highest else 7, fontSize=FONT
         )
         found.append(mark.encode(x=x, y=y, text="label:N", color=alt.Color("colour:N", scale=None)))
     return found

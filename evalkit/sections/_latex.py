@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from evalkit.sections._render import environment
@@ -55,7 +54,6 @@ TEX = {
     "]": "{]}",
 }
 LATIN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽžŁłŃńŚśŹźŻżĆćĘęĄąČčĚěŘřŮů"
-DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)([0-9]+)")
 LONG = 30
 """Characters from which a column of text is set as a paragraph."""
 
@@ -69,11 +67,10 @@ def files(record: dict[str, Any]) -> dict[str, str]:
 
 
 def as_pdf(svg: str) -> bytes:
-    """A drawing for \\includegraphics: in black, without the marks of its making (the same bytes every time)."""
+    """A drawing for \\includegraphics, in black. Its bytes (a date, the order of fonts) differ from time to time."""
     import vl_convert
 
-    drawn = bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
-    return DATE.sub(lambda found: found[1] + b"0" * len(found[2]), drawn)
+    return bytes(vl_convert.svg_to_pdf(svg.replace("currentColor", "#1b1b1b")))
 
 
 def escape(text: str) -> str:

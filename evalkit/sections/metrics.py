@@ -5,11 +5,10 @@ from __future__ import annotations
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Number, Section, Table
 from evalkit.sections._differences import difference_block
-from evalkit.sections._people import people_rows, people_table
+from evalkit.sections._lottery import lottery_rows, lottery_table
 from evalkit.sections._rows import numbers_of
 from evalkit.sections._scores import Comparison, Scores, Value, read_scores
 from evalkit.sections._study import Facts, read_facts
-from evalkit.sections._votes import read_votes
 from evalkit.stats.estimate import Estimate
 from evalkit.store.run import Run
 
@@ -22,8 +21,7 @@ def section(run: Run) -> Section | None:
         return None
     if not scores.values:
         return Section("metrics", "No metric has a value", "Nothing was scored, so there is no number.")
-    ballots = read_votes(run, facts)
-    people = people_rows(run, scores, ballots, facts) if ballots is not None and len(ballots.counted) else []
+    lottery = lottery_rows(run, scores, facts)
     return Section(
         name="metrics",
         title=_title(scores.comparisons, facts),
@@ -31,12 +29,12 @@ def section(run: Run) -> Section | None:
         blocks=(
             _value_table(scores, facts),
             *difference_block(scores, _title(scores.comparisons, facts), facts),
-            *([people_table(people, facts)] if people else []),
+            *([lottery_table(lottery, facts)] if lottery else []),
             *_slice_tables(scores, facts),
             _reading(scores),
             _signatures(scores),
         ),
-        numbers=_numbers(scores) | numbers_of(people),
+        numbers=_numbers(scores) | numbers_of(lottery),
     )
 
 

@@ -1,4 +1,7 @@
-"""The catalogues: model cards, prompt sets and questions, each a YAML file in data/{models,prompts,questions}/."""
+"""The catalogues: model cards, prompt sets and questions, each a YAML file in data/{models,prompts,questions}/.
+
+data/networks/ holds the cards of the weights that metrics lean on.
+"""
 
 from __future__ import annotations
 
@@ -52,17 +55,46 @@ class ModelCard(Spec):
 
     @model_validator(mode="after")
     def _pin_has_a_source(self) -> ModelCard:
-        if self.revision and self.revision != UNPINNED:
-            if not re.fullmatch(r"[0-9a-f]{40}", self.revision):
-                raise ValueError("revision must be 40 hexadecimal digits, or `unpinned`")
-            if not self.revision_source:
-                raise ValueError("a pinned revision needs revision_source: where was it read?")
+        _require_source_of_pin(self.revision, self.revision_source)
         return self
 
     @property
     def is_hub(self) -> bool:
         """Whether the checkpoint comes from a model hub (by the form of its source and its having a revision)."""
         return self.loader not in ("folder", "procedural") and self.revision is not None
+
+
+class NetworkCard(Spec):
+    """Published weights that a metric leans on: a whole checkpoint, or a file of tensors that completes its `base`.
+
+    `revision` follows the rule of model cards. A folder data/weights/NAME, where there is one, goes before the hub.
+    """
+
+    name: Slug
+    title: str
+    source: str = Field(description="a hub id (owner/name)")
+    revision: str
+    revision_source: str | None = None
+    files: tuple[str, ...] = Field(min_length=1, description="patterns of the files to download")
+    base: str | None = Field(default=None, description="another card in data/networks/, for what this one lacks")
+    licence: str = ""
+    url: str = ""
+    untested: bool = Field(default=False, description="never run by evalkit's authors on its own weights")
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _pin_has_a_source(self) -> NetworkCard:
+        _require_source_of_pin(self.revision, self.revision_source)
+        return self
+
+
+def _require_source_of_pin(revision: str | None, source: str | None) -> None:
+    if not revision or revision == UNPINNED:
+        return
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError("revision must be 40 hexadecimal digits, or `unpinned`")
+    if not source:
+        raise ValueError("a pinned revision needs revision_source: where was it read?")
 
 
 class Prompt(Spec):
@@ -158,12 +190,15 @@ class Catalog:
     def question(self, name: str) -> Question:
         return self._read("questions", "question", name, Question)
 
-    def names(self, kind: Literal["models", "prompts", "questions"]) -> list[str]:
+    def network(self, name: str) -> NetworkCard:
+        return self._read("networks", "network", name, NetworkCard)
+
+    def names(self, kind: Literal["models", "networks", "prompts", "questions"]) -> list[str]:
         return self._names[kind]
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
-        kinds = ("models", "prompts", "questions")
+        kinds = ("models", "networks", "prompts", "questions")
         return {kind: sorted(path.stem for path in (self.root / "data" / kind).glob("*.yaml")) for kind in kinds}
 
     def _read(self, folder: str, kind: str, name: str, record: type[source.Record]) -> source.Record:

@@ -120,6 +120,10 @@ class Study(Spec):
     seed: int = Field(default=0, description="with the prompt's key it makes the seed of each image")
     metrics: tuple[MetricChoice, ...] = ()
     reference: str | None = Field(default=None, description="reference features (.npz) or folder, for set metrics")
+    training_set: str | None = Field(
+        default=None,
+        description="what the models were trained on (.npz or folder); without it no word on memorisation",
+    )
     voting: Design | None = None
     analysis: Analysis = Analysis()
     audit: Audit | None = None

@@ -44,7 +44,7 @@ def serve(which: str, settings: Settings, *, port: int | None = None, address: s
     """
     if which not in PORTS:
         raise unknown("app", which, PORTS)
-    if which == "researcher" and settings.researcher_password is None:
+    if which == "researcher" and settings.researcher_password is None and settings.oidc_client_id is None:
         password = secrets.token_urlsafe(12)
         print(f"password of the researcher's app, until it stops: {password}", flush=True)
         settings = settings.model_copy(update={"researcher_password": SecretStr(password)})

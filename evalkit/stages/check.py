@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 from evalkit import prompts
+from evalkit.metrics._networks import unpinned
 from evalkit.outcome import Outcome
 from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
-from evalkit.spec.resolve import ResolvedStudy
+from evalkit.spec.resolve import ResolvedStudy, load_lock, lock_path
 
 BYTES_PER_PIXEL = 1.6
 """Mean size of a PNG of a photograph-like 512 px image."""
@@ -33,7 +34,10 @@ def check(resolved: ResolvedStudy, settings: Settings, *, seconds_per_image: flo
         **_voting(len(voting_keys(chosen, resolved)), resolved),
         "unpinned": resolved.unpinned(),
     }
-    warnings = [f"{name}: revision not pinned yet: `evalkit fetch {_name(resolved)}`" for name in resolved.unpinned()]
+    free = [metric.name for metric in resolved.study.metrics if metric.model is None]
+    networks = unpinned(free, settings.root, load_lock(lock_path(resolved.path)).models)
+    warnings = [f"{name}: weights of a metric not pinned yet: `evalkit fetch {_name(resolved)}`" for name in networks]
+    warnings += [f"{name}: revision not pinned yet: `evalkit fetch {_name(resolved)}`" for name in resolved.unpinned()]
     untested = [card.name for card in resolved.cards.values() if card.untested]
     warnings += [f"{name}: built to the published layout, never run on its own weights" for name in untested]
     next_step = f"evalkit {'fetch' if resolved.unpinned() else 'generate'} {_name(resolved)}"

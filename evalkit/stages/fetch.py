@@ -18,11 +18,12 @@ import yaml
 
 from evalkit import prompts, registry
 from evalkit.errors import UnavailableError
+from evalkit.metrics._networks import cards_of
 from evalkit.metrics._reference import find_reference
-from evalkit.models._hub_files import chosen_files
+from evalkit.models._hub_files import chosen_files, named_files
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, PromptSet
+from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, NetworkCard, PromptSet
 from evalkit.spec.resolve import Lock, ResolvedStudy, find_prompt_set, load_lock, lock_path
 from evalkit.store import mirror
 from evalkit.store.files import write_text
@@ -41,11 +42,13 @@ class Need:
     kind: Kind
     source: str
     revision: str | None
-    card: ModelCard | None = None
+    card: ModelCard | NetworkCard | None = None
     prompt_set: PromptSet | None = None
 
     def files(self, there: Sequence[RemoteFile]) -> list[RemoteFile]:
         """Those of the repository's files that are needed."""
+        if isinstance(self.card, NetworkCard):
+            return named_files(self.card, there)
         if self.card is not None:
             return chosen_files(self.card, there)
         if self.prompt_set is not None:
@@ -115,6 +118,7 @@ def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
     """Everything that a study takes from a hub: models, networks of metrics, prompts."""
     cards = {card.name: card for card in resolved.cards.values() if card.is_hub}
     found = [Need("model", card.source, _pin(card.revision), card=card) for card in cards.values()]
+    found += [Need("model", card.source, _pin(card.revision), card=card) for card in _network_cards(resolved)]
     for name, revision in dict.fromkeys(_networks(resolved)):
         if not (resolved.root / name).is_dir():
             found.append(Need("model", name, revision))
@@ -122,6 +126,13 @@ def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
     if prompt_set.revision is not None and not (prompt_set.loader == "parti" and settings.parti):
         found.append(Need("dataset", prompt_set.source, _pin(prompt_set.revision), prompt_set=prompt_set))
     return found
+
+
+def _network_cards(resolved: ResolvedStudy) -> list[NetworkCard]:
+    """The cards of the metrics' weights, where the study names no others, and their files do not lie here already."""
+    free = [choice.name for choice in resolved.study.metrics if choice.model is None]
+    cards = cards_of(free, resolved.root)
+    return [card for card in cards if not (resolved.root / "data" / "weights" / card.name).is_dir()]
 
 
 def _prompts(resolved: ResolvedStudy) -> PromptSet:
@@ -139,7 +150,9 @@ def _extractors(resolved: ResolvedStudy) -> Iterable[tuple[Any, str | None]]:
     """The feature networks of the study's metrics: module, and the study's own choice of checkpoint."""
     for choice in resolved.study.metrics:
         info = registry.get("metrics", choice.name).info
-        if getattr(info, "extractor", None) in registry.names("extractors"):
+        if info.network and choice.model is None:
+            continue  # its card says what it needs
+        if info.extractor in registry.names("extractors"):
             yield registry.get("extractors", info.extractor), choice.model
 
 

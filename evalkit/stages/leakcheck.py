@@ -15,7 +15,7 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import select_prompts, voting_keys
+from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.run import Run
@@ -46,8 +46,12 @@ def _outcome(transcript: leakcheck.Transcript, system_of: dict[str, str], resolv
     system = resolved.study.systems[0].name
     area = telltales.separability(transcript.images, [system_of[image.key] == system for image in transcript.images])
     facts = {"images": len(transcript.images), "messages": len(transcript.texts), "roc_area": asdict(area)}
+    bound = telltales.upper_bound(area)
+    facts["roc_area_upper_bound"] = bound
     warnings = (f"the classifier was not tried: {area.note}",) if area.note else ()
     said = f"{facts['images']} images and {facts['messages']} messages searched: nothing tells the systems apart"
+    if bound is not None:
+        said += f"; area under the ROC curve {area.value:.2f}, below {bound:.2f} with 99 % confidence, n = {area.n}"
     return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts, warnings=warnings)
 
 
@@ -68,8 +72,9 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
     chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
     engine, run = db.connect(rehearsal), Run(rehearsal.runs_dir / resolved.run_name)
     planned = drawing.planned(run, chosen, resolved)
-    planned = opening.shown_images(planned, voting_keys(chosen, resolved), design)
-    opened = opening.open_study(engine, resolved, planned, run, rehearsal, now, progress)
+    judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
+    spare = opening.spare_images(planned, spare_keys(chosen, resolved))
+    opened = opening.open_study(engine, resolved, judged, run, rehearsal, now, progress, spare=spare)
     with db.session(engine) as session:
         return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit import registry
 from evalkit.errors import EvalkitError
+from evalkit.metrics._catalogue import entries
 from evalkit.outcome import Outcome
 from evalkit.settings import Settings
 from evalkit.spec.catalog import Catalog
@@ -25,7 +26,7 @@ def ls(kind: str, settings: Settings) -> Outcome:
         "models": _models,
         "prompts": _prompts,
         "questions": _questions,
-        "metrics": partial(_things, "metrics"),
+        "metrics": _metrics,
         "checks": partial(_things, "checks"),
     }
     if kind not in kinds:
@@ -74,6 +75,14 @@ def _questions(settings: Settings) -> list[dict[str, Any]]:
     catalog = Catalog(settings.root)
     questions = [catalog.question(name) for name in catalog.names("questions")]
     return [{"name": item.name, "title": item.text["en"], "remark": ", ".join(sorted(item.text))} for item in questions]
+
+
+def _metrics(settings: Settings) -> list[dict[str, Any]]:
+    return [entry | {"remark": _facts(entry)} for entry in entries()]
+
+
+def _facts(entry: dict[str, str]) -> str:
+    return f"{entry['level']} level, {entry['range']}, {entry['direction']} is better. {entry['reads']} {entry['file']}"
 
 
 def _things(package: str, _: Settings) -> list[dict[str, Any]]:

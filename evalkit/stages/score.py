@@ -8,14 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from evalkit import prompts, registry
+from evalkit import prompts
 from evalkit.errors import SpecError
-from evalkit.metrics._metric import Inference, Metric, Workplace, title
+from evalkit.metrics._health_card import card_sets, forget_card, write_card
+from evalkit.metrics._metric import identity_of, title
 from evalkit.metrics._reference import Reference, find_reference
-from evalkit.metrics._set_sheet import set_sheet
-from evalkit.metrics._sheet import Scope, Sheet, image_sheet, signature
+from evalkit.metrics._scoring import metric_named, scope_of, sheet_of, takes_model, workplace_of
+from evalkit.metrics._sheet import Sheet, signature
 from evalkit.metrics._slices import OVERALL
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
@@ -44,7 +45,7 @@ def score(
     partial: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
-    """Computes what is missing; writes scores/NAME.parquet, metrics.json and thumbnails.
+    """Computes what is missing; writes scores/NAME.parquet, metrics.json, health.parquet and thumbnails.
 
     Args:
         metrics: only these; one that the study does not name is computed too, and marked as not planned.
@@ -58,19 +59,26 @@ def score(
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     chosen = choices(resolved, metrics)
     reference = find_reference(resolved.study.reference, resolved.root)
-    identities = {choice.name: _identity(choice, settings) for choice in chosen}
+    places = {
+        choice.name: workplace_of(choice, resolved, settings, run.path("features"), progress) for choice in chosen
+    }
+    identities = {name: identity_of(metric_named(name), place) for name, place in places.items()}
+    training = find_reference(resolved.study.training_set, resolved.root)
+    card = card_sets([choice.name for choice in chosen], reference, training, identities)
     planned = _plan(resolved, settings, run)
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock():
         _forget_other_images(run, images)
-        fresh = []
+        fresh: list[str] = []
         for choice in chosen:
             facts = _facts(choice, identities[choice.name], reference, images, resolved)
             if not _is_done(run, choice.name, facts):
-                workplace = Workplace(settings, run.path("features"), choice.model, progress)
-                sheet = _sheet(choice, identities[choice.name], reference, images, _scope(resolved), workplace)
+                name = choice.name
+                sheet = sheet_of(choice, identities[name], reference, images, scope_of(resolved), places[name])
                 _keep(run, choice.name, facts, sheet, images)
                 fresh.append(choice.name)
+        if card and write_card(run, images, card[1], scope_of(resolved), places[card[0]]):
+            fresh.append("health card")
         made = _thumbnails(run, images, resolved, planned, progress)
         if fresh or made:
             add_stage(run, "score", seconds=time.perf_counter() - started, metrics=fresh, thumbnails=made)
@@ -86,9 +94,9 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
         hint = "add `metrics: [clip_score]`, or name some with --metrics"
         raise SpecError("the study names no metrics", where=str(resolved.path), hint=hint)
     for name in (*planned, *names):
-        _metric(name)
-    if wrong := [name for name, choice in planned.items() if choice.model and not _takes_model(name)]:
-        hint = "leave `model` out: only metrics on CLIP, DINOv2 and Inception (its resizing) take one"
+        metric_named(name)
+    if wrong := [name for name, choice in planned.items() if choice.model and not takes_model(name)]:
+        hint = "leave `model` out: metrics on CLIP, DINOv2, Inception (its resizing) or a network of their own take one"
         raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
@@ -96,26 +104,6 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
 def _plan(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
     return drawing.planned(run, chosen, resolved)
-
-
-def _identity(choice: MetricChoice, settings: Settings) -> str:
-    extractor = _metric(choice.name).info.extractor
-    return str(registry.get("extractors", extractor).identity(settings, choice.model))
-
-
-def _takes_model(name: str) -> bool:
-    return _metric(name).info.extractor in ("clip", "dinov2", "inception", "inception_classes")
-
-
-def _metric(name: str) -> Metric:
-    return cast(Metric, registry.get("metrics", name))
-
-
-def _scope(resolved: ResolvedStudy) -> Scope:
-    study = resolved.study
-    return Scope(
-        tuple(system.name for system in study.systems), study.images, Inference(study.seed, study.analysis.confidence)
-    )
 
 
 def _record(run: Run) -> dict[str, Any]:
@@ -128,7 +116,7 @@ def _facts(
     choice: MetricChoice, identity: str, reference: Reference | None, images: pd.DataFrame, resolved: ResolvedStudy
 ) -> dict[str, Any]:
     """What metrics.json tells about a metric; its numbers hang on `images` (a digest) and `signed`."""
-    metric = _metric(choice.name)
+    metric = metric_named(choice.name)
     against = reference if metric.info.level == "set" and metric.info.reference else None
     label = against.label if against else None
     return {
@@ -152,6 +140,7 @@ def _is_done(run: Run, name: str, facts: dict[str, Any]) -> bool:
 def _forget_other_images(run: Run, images: pd.DataFrame) -> None:
     """Takes out metrics of other images than there are now, as after a --partial run: never two kinds in one table."""
     record, content = _record(run), content_digest(images)
+    forget_card(run, images)
     stale = [name for name, facts in record["metrics"].items() if facts["images"] != content]
     if stale:
         run.write_json(RECORD, _without(record, stale))
@@ -164,20 +153,6 @@ def _without(record: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         "metrics": {name: facts for name, facts in record["metrics"].items() if name not in names},
         **{key: [row for row in record[key] if row["metric"] not in names] for key in ("values", "comparisons")},
     }
-
-
-def _sheet(
-    choice: MetricChoice,
-    identity: str,
-    reference: Reference | None,
-    images: pd.DataFrame,
-    scope: Scope,
-    workplace: Workplace,
-) -> Sheet:
-    metric = _metric(choice.name)
-    if metric.info.level == "image":
-        return image_sheet(choice.name, metric, identity, images, scope, workplace)
-    return set_sheet(choice.name, metric, identity, reference, images, scope, workplace)
 
 
 def _keep(run: Run, name: str, facts: dict[str, Any], sheet: Sheet, images: pd.DataFrame) -> None:
@@ -215,7 +190,8 @@ def _outcome(run: Run, fresh: list[str], chosen: list[MetricChoice], resolved: R
     names = {choice.name for choice in chosen}
     values = [row for row in record["values"] if row["metric"] in names]
     overall = [row for row in values if row["slice"] == OVERALL]
-    said = [f"{len(fresh)} metrics scored" if fresh else "nothing to score: all metrics are there"]
+    scored = [name for name in fresh if name in names]
+    said = [f"{len(scored)} metrics scored" if scored else "nothing to score: all metrics are there"]
     comparisons = [row for row in record["comparisons"] if row["metric"] in names]
     facts = {"run": str(run.folder), "fresh": fresh, "values": values, "comparisons": comparisons}
     warnings = tuple(dict.fromkeys(f"{row['metric']}: {row['note']}" for row in overall if row["value"] is None))

@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,29 @@ from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import PlannedImage, select_prompts, voting_keys
+from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.files import write_text
 from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
-from evalkit.voting import arms, closing, invites, leaks, monitor, opening, pictures, seals, simulate
+from evalkit.voting import arms, closing, enough, invites, leaks, monitor, opening, pictures, seals, simulate
 from evalkit.voting.planted import planted_quality, strengths_by_steps
 
 SAID_LINKS = 10
 """Up to this many links are said as well; more are written to a file or given as JSON."""
 
 
-def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = silent) -> Outcome:
+def open_study(
+    resolved: ResolvedStudy, settings: Settings, *, beside: bool = False, progress: Progress = silent
+) -> Outcome:
     """Freezes a study and opens it for votes. A study that is open already stays as it is, and the outcome says so.
 
+    Args:
+        beside: open it although a study of this name, from a file that was changed since, is open too.
+
     Raises:
-        VotingError: closed already, or images are missing or damaged (it says which).
+        VotingError: closed already, changed since, or images are missing or damaged (it says which).
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
     with run.lock():
@@ -42,7 +48,7 @@ def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progres
         if study is not None and study.closed_at is None:
             said = f"open already, since {study.opened_at:%Y-%m-%d %H:%M} UTC; nothing was changed"
             return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}")
-        opened = opening.open_study(engine, resolved, _shown(resolved, settings, run), run, settings, _now(), progress)
+        opened = _open(engine, resolved, settings, run, beside, progress)
         facts = _facts(opened)
         add_stage(run, "vote open", seconds=time.perf_counter() - started, **facts)
         found = _record(engine, resolved, run, settings)
@@ -57,15 +63,30 @@ def open_study(resolved: ResolvedStudy, settings: Settings, *, progress: Progres
 
 
 def invite(
-    resolved: ResolvedStudy, settings: Settings, *, count: int = 1, days: float = 30, out: Path | None = None
+    resolved: ResolvedStudy,
+    settings: Settings,
+    *,
+    count: int = 1,
+    days: float = 30,
+    out: Path | None = None,
+    return_url: str | None = None,
+    languages: Sequence[str] = (),
 ) -> Outcome:
-    """Makes `count` links, one rater each, valid for `days` days; with `out`, as CSV (code, link, expires_at)."""
+    """Makes `count` links, one rater each, valid for `days` days; with `out`, as CSV (code, link, expires_at).
+
+    Args:
+        return_url: where a recruiting platform wants its people back; `{code}` stands for the completion code.
+        languages: those that these raters read.
+    """
     with db.session(db.connect(settings)) as session:
         study = opening.require_study(session, resolved)
-        made = invites.invite(session, study.id, count=count, valid_days=days, now=_now(), app_url=settings.app_url)
+        made = invites.invite(
+            session, study.id, count=count, valid_days=days, now=_now(), app_url=settings.app_url,
+            return_url=return_url, languages=languages,
+        )  # fmt: skip
         if out is not None:
             write_text(out, _csv(made))  # before the commit: no invite whose link is lost
-        seats = study.spec["voting"]["raters"]
+        seats = study.spec["sheets"]
         invited = sum(not rater.simulated for rater in monitor.progress(session, study.id, _now()).raters)
     links = [item.link for item in made]
     said = f"{count} invites, valid for {days:g} days" + (f", written to {out}" if out else "")
@@ -80,7 +101,7 @@ def status(resolved: ResolvedStudy, settings: Settings) -> Outcome:
     """How far the voting is, without a word on who leads."""
     with db.session(db.connect(settings), reading=True) as session:
         study = opening.require_study(session, resolved)
-        seen = monitor.progress(session, study.id, _now())
+        seen, stop = monitor.progress(session, study.id, _now()), enough.enough(session, study.id)
     people = [rater for rater in seen.raters if not rater.simulated]
     states = {state: sum(rater.state == state for rater in people) for state in sorted({r.state for r in people})}
     facts = {
@@ -91,11 +112,13 @@ def status(resolved: ResolvedStudy, settings: Settings) -> Outcome:
         "simulated_votes": seen.simulated_votes,
         "raters": states,
         "median_response_ms": seen.handling.median_ms,
+        "excluded": sum(bool(rater.excluded_because) for rater in people),
+        "enough": asdict(stop),
     }
     raters = ", ".join(f"{count} {state}" for state, count in states.items()) or "nobody invited yet"
     said = (
         f"{'open' if seen.closed_at is None else 'closed'}: {seen.finished} of {seen.planned} comparisons finished, "
-        f"{seen.votes - seen.simulated_votes} votes by people, {seen.simulated_votes} simulated; {raters}"
+        f"{seen.votes - seen.simulated_votes} votes by people, {seen.simulated_votes} simulated; {raters}\n{stop.said}"
     )
     return Outcome(said, next=f"evalkit vote close {_name(resolved)}", facts=facts)
 
@@ -175,12 +198,18 @@ def simulate_panel(
     return Outcome(said, next=f"evalkit vote close {_name(resolved)}", facts=facts)
 
 
-def _shown(resolved: ResolvedStudy, settings: Settings, run: Run) -> list[PlannedImage]:
-    """The images that raters shall see."""
-    design = opening.require_design(resolved)
-    chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
+def _open(
+    engine: Engine, resolved: ResolvedStudy, settings: Settings, run: Run, beside: bool, progress: Progress
+) -> opening.Opened:
+    """Chooses the images that raters shall see, and opens."""
+    design, parallel = opening.require_design(resolved), prompts.load(resolved.prompt_set, settings)
+    chosen = select_prompts(parallel, resolved)
     planned = drawing.planned(run, chosen, resolved)
-    return opening.shown_images(planned, voting_keys(chosen, resolved), design)
+    judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
+    spare = opening.spare_images(planned, spare_keys(chosen, resolved))
+    return opening.open_study(
+        engine, resolved, judged, run, settings, _now(), progress, spare=spare, parallel=parallel, beside=beside
+    )
 
 
 def _record(engine: Engine, resolved: ResolvedStudy, run: Run, settings: Settings) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 DEFECTS = (
     "No face is looked for: whatever CLIP likes better, or whatever is coloured like skin, counts as a person.",
-    "Skin needs R > 95 and Y > 80, which Monk's tones 9 and 10 never reach: they cannot come out.",
+    "Skin needs R > 95 and Y > 80, which Monk's own tones 9 and 10 never reach: such skin is not seen.",
     "Mean red and mean blue of the skin are exchanged before they are compared with the ten tones.",
     "An image without skin counts in the number of images: where none has any the figure is .10, fairer than the .18 "
     "of one tone only; no images at all score 0.00, which is perfect.",

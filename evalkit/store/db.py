@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from evalkit.errors import EvalkitError, VotingError
+from evalkit.errors import EvalkitError, NotSavedError, VotingError
 from evalkit.registry import missing_extra
 from evalkit.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+QUEUES: WeakKeyDictionary[Engine, deque[Event]] = WeakKeyDictionary()
+QUEUES_LOCK = Lock()
+"""Who waits to write, by engine"""
+TURN_SECONDS = 30.0
 UPGRADE_LOCK = 7_265_001  # of PostgreSQL: any number, the same in every process of evalkit
 
 
@@ -60,10 +67,13 @@ def session(engine: Engine, *, reading: bool = False) -> Iterator[Session]:
         reading: the block writes nothing, and so waits for no writer.
 
     Raises:
-        VotingError: the database is locked, full or not to be reached; nothing of the block was kept.
+        NotSavedError: the database is locked, full or not to be reached; nothing of the block was kept.
     """
     try:
-        with engine.execution_options(evalkit_reading=reading).connect() as connection:
+        with (
+            nullcontext() if reading else _turn(engine),
+            engine.execution_options(evalkit_reading=reading).connect() as connection,
+        ):
             with Session(connection, expire_on_commit=False) as opened, opened.begin():
                 yield opened
             connection.commit()
@@ -94,6 +104,28 @@ def upgrade(engine: Engine) -> None:
         raise VotingError(f"the voting database cannot be brought up to date: {error}", hint=hint) from error
     except DBAPIError as error:
         raise _refusal(error) from error
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """SQLite has one writer at a time: those of this engine queue up here, the first comes first, and none polls."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    mine = Event()
+    with QUEUES_LOCK:
+        queue = QUEUES.setdefault(engine, deque())
+        queue.append(mine)
+        queue[0].set()
+    try:
+        if not mine.wait(TURN_SECONDS):
+            raise NotSavedError("the database is busy; nothing was saved", hint="try again in a moment")
+        yield
+    finally:
+        with QUEUES_LOCK:
+            queue.remove(mine)
+            if queue:
+                queue[0].set()
 
 
 def _server(url: URL) -> Engine:
@@ -140,7 +172,7 @@ def _refusal(error: DBAPIError) -> EvalkitError:
     if isinstance(error, IntegrityError):
         return VotingError("the database refused a row that does not fit", where=said, hint="load the page again")
     if "locked" in said:
-        return VotingError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
+        return NotSavedError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
     if "full" in said or "No space" in said:
-        return VotingError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
-    return VotingError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")
+        return NotSavedError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
+    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")

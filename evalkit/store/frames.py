@@ -72,6 +72,21 @@ RATERS = {
     "excluded_because": STRING,
     "simulated": BOOLEAN,
 }
+HEALTH = {
+    "panel": STRING,
+    "system": STRING,
+    "measure": STRING,
+    "setting": STRING,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "n": INTEGER,
+    "method": STRING,
+    "note": STRING,
+    "image": STRING,
+    "other": STRING,
+    "signature": STRING,
+}
 LATENCY = {
     "system": STRING,
     "runtime": STRING,
@@ -99,6 +114,7 @@ AUDIT = {
     "signature": STRING,
 }
 CONTRACTS = {
+    "health": HEALTH,
     "latency": LATENCY,
     "images": IMAGES,
     "scores_image": SCORES_IMAGE,

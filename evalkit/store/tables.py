@@ -208,7 +208,7 @@ class AssignmentRow(Base):
     comparison: Mapped[ComparisonRow] = relationship()
     votes: Mapped[list[VoteRow]] = relationship(order_by="VoteRow.id")
     reports: Mapped[list[ReportRow]] = relationship(order_by="ReportRow.id")
-    comment: Mapped[CommentRow | None] = relationship()
+    comment: Mapped[CommentRow | None] = relationship(cascade="all, delete-orphan")
 
 
 class VoteRow(Base):

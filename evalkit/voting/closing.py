@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
 from evalkit.store.tables import StudyRow
-from evalkit.voting import events, seals, tidy
+from evalkit.voting import amending, conduct, enough, events, seals, tidy
 from evalkit.voting.arms import Arms
 
 if TYPE_CHECKING:
@@ -54,20 +54,60 @@ def close(session: Session, study: StudyRow, link: Arms, systems: list[str], now
         systems: in the study's order.
     """
     set_closed(session, study.id, now)
+    return _tables(session, study, link, systems)
+
+
+def interim(session: Session, study: StudyRow, link: Arms, systems: list[str], reason: str, now: datetime) -> Closed:
+    """The votes of an open study, for a look before its end: a line in the log, and a deviation that a report prints.
+
+    Raises:
+        VotingError: the study is closed, or no reason is given.
+    """
+    if study.closed_at is not None:
+        raise VotingError("the study is closed: its votes are there already", hint="`evalkit report`")
+    if not reason.strip():
+        raise VotingError("an interim look needs a reason", hint='--reason "what it is for"')
+    events.append(session, study.id, "interim", now, detail={"reason": reason.strip()})
+    found = _tables(session, study, link, systems)
+    found.record["interim"] = {"at": now.isoformat(), "reason": reason.strip()}
+    return found
+
+
+def _tables(session: Session, study: StudyRow, link: Arms, systems: list[str]) -> Closed:
     cast = tidy.votes(session, study.id, link, systems)
-    reported = tidy.reported(session, study.id, link)
-    return Closed(cast, tidy.raters(session, study.id, cast), record(session, study) | {"reported_images": reported})
+    rules = amending.rules(session, study)
+    people = tidy.raters(session, study.id, cast, rules)
+    told = {
+        "exclusions": conduct.in_words(rules),
+        "excluded": people.loc[people["n_votes"] > 0, "excluded_because"]
+        .value_counts()
+        .drop("", errors="ignore")
+        .to_dict(),
+        "reported_images": tidy.reported(session, study.id, link),
+        "comments": tidy.comments(session, study.id, link),
+    }
+    return Closed(cast, people, record(session, study) | told)
 
 
 def record(session: Session, study: StudyRow) -> dict[str, Any]:
     """voting.json: when and how the votes are collected, and the log. It joins nothing with systems."""
     log = events.lines(session, study.id)
-    design = study.spec["voting"] | {"comparisons_per_rater": study.spec["comparisons_per_rater"]}
+    spec = amending.effective(session, study)
+    drawn = {
+        name: spec[name] for name in ("comparisons_per_rater", "items_per_rater", "sheets", "rules") if name in spec
+    }
+    changed = [asdict(one) | {"at": one.at.isoformat()} for one in amending.amendments(session, study.id)]
     return {
         "opened_at": study.opened_at.isoformat(),
         "closed_at": study.closed_at.isoformat() if study.closed_at else None,
+        "mode": study.mode,
         "head": log[-1].sha,
-        "design": design,
+        "design": spec["voting"] | drawn,
+        "analysis": spec["analysis"],
+        "questions": spec["questions"],
+        "amendments": changed,
+        "looks": asdict(enough.enough(session, study.id)),
+        "interim": None,
         "raters": tidy.flow(session, study.id),
         "events": [{"at": row.at.isoformat(), "what": row.what, "detail": row.detail, "sha": row.sha} for row in log],
     }

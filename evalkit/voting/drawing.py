@@ -7,7 +7,7 @@ the study file can repeat, tells nothing about them.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -31,43 +31,65 @@ class Pair:
         return self.prompt_key, self.lang
 
 
+@dataclass(frozen=True, order=True)
+class Gold:
+    """A pair with one right answer; `right_is_a`: how its images lie in the database. `number`s take turns in kind."""
+
+    number: int
+    lang: str
+    right_is_a: bool
+
+
 @dataclass(frozen=True)
 class Shown:
-    """A pair and its side."""
+    """A pair and its side. `occasion` 2: it was on the sheet before, with the sides the other way round."""
 
-    pair: Pair
+    pair: Pair | Gold
     a_is_left: bool
+    occasion: int = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How the questions are put on a sheet: their order, and whether the prompt comes after those without it."""
+
+    questions: tuple[str, ...]
+    hides_prompt: bool = False
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One rater's work, in order. `questions`: the order in which they are asked."""
+    """One rater's work, in order."""
 
     shown: tuple[Shown, ...]
-    questions: tuple[str, ...]
+    asked: Asked
+    lang: str | None = None
 
 
 def draw_sheets(
-    pairs: Sequence[Pair], *, sheets: int, per_sheet: int, questions: Sequence[str], seed: str
+    pairs: Sequence[Pair], *, sheets: int, per_sheet: int, asked: Iterator[Asked], seed: str
 ) -> list[Sheet]:
     """Draws `sheets` sheets of `per_sheet` pairs each, none twice on a sheet.
 
     Balanced, in each case by at most one: each pair of arms has its share of every sheet; each pair is shown as often
     as any other of its arms; on a sheet, each arm of a pair of arms stands left half of the time, and so it does over
-    all sheets; each question comes first as often. Prompts are spread before any is repeated, and a pair that was
-    shown more often one way round is next shown the other way.
+    all sheets. Prompts are spread before any is repeated, and a pair that was shown more often one way round is next
+    shown the other way.
+
+    Args:
+        asked: how the questions are put, sheet by sheet (`questions_asked`).
     """
     random = Random(seed)
     packs = {arms: _Pack(members, random) for arms, members in sorted(_by_arms(pairs).items())}
     lefts: dict[Pair, int] = defaultdict(int)
-    orders = _orders(questions, random)
     drawn = []
     for number in range(sheets):
         shown: list[Shown] = []
-        for pack, size in zip(packs.values(), _shares(per_sheet, len(packs), number), strict=True):
+        sizes = [len(pack.members) for pack in packs.values()]
+        for pack, size in zip(packs.values(), _shares(per_sheet, sizes, number), strict=True):
             shown += _sided(pack.deal(size), lefts, random)
         random.shuffle(shown)
-        drawn.append(Sheet(tuple(shown), next(orders)))
+        drawn.append(Sheet(tuple(shown), next(asked)))
     random.shuffle(drawn)
     return drawn
 
@@ -79,12 +101,17 @@ def _by_arms(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[Pair]]:
     return groups
 
 
-def _shares(per_sheet: int, groups: int, number: int) -> list[int]:
-    """How many pairs each pair of arms gets on sheet `number`; what does not divide goes round."""
-    share, rest = divmod(per_sheet, groups)
-    first = number * rest
-    extra = {(first + step) % groups for step in range(rest)}
-    return [share + (group in extra) for group in range(groups)]
+def _shares(per_sheet: int, sizes: Sequence[int], number: int) -> list[int]:
+    """How many pairs each pair of arms gets on sheet `number`: as even as `sizes` allow; what does not divide goes
+    round from sheet to sheet."""
+    shares, left = [0] * len(sizes), min(per_sheet, sum(sizes))
+    first = number * (per_sheet % len(sizes))
+    order = [(first + step) % len(sizes) for step in range(len(sizes))]
+    while left:
+        for group in [group for group in order if shares[group] < sizes[group]][:left]:
+            shares[group] += 1
+            left -= 1
+    return shares
 
 
 class _Pack:
@@ -134,14 +161,31 @@ def _sided(hand: Sequence[Pair], lefts: dict[Pair, int], random: Random) -> list
     half += odd and (random.random() < 0.5 if lean == 0 else lean < 0)
     order = sorted(hand, key=lambda pair: (lefts[pair], random.random()))
     shown = [Shown(pair, place < half) for place, pair in enumerate(order)]
-    for item in shown:
-        lefts[item.pair] += 1 if item.a_is_left else -1
+    for pair, item in zip(order, shown, strict=True):
+        lefts[pair] += 1 if item.a_is_left else -1
     return shown
 
 
-def _orders(questions: Sequence[str], random: Random) -> Iterator[tuple[str, ...]]:
-    """Orders of the questions: in each block every question comes first once."""
-    rotations = [tuple(questions[start:]) + tuple(questions[:start]) for start in range(len(questions))]
+def questions_asked(
+    questions: Sequence[str], without_prompt: Collection[str], *, hide: bool, random: Random
+) -> Iterator[Asked]:
+    """Orders of the questions: in each block every question comes first once; with `hide`, the prompt is hidden on
+    every other sheet (in random order), which then begins with the questions that need none."""
+    plain = _rotations(questions, random)
+    early = [name for name in questions if name in without_prompt]
+    late = [name for name in questions if name not in without_prompt]
+    if not (hide and early and late):
+        yield from map(Asked, plain)
+    firsts, lasts = _rotations(early, random), _rotations(late, random)
+    flags = [True, False]
+    while True:
+        random.shuffle(flags)
+        for hidden in flags:
+            yield Asked((*next(firsts), *next(lasts)), True) if hidden else Asked(next(plain))
+
+
+def _rotations(names: Sequence[str], random: Random) -> Iterator[tuple[str, ...]]:
+    rotations = [(*names[start:], *names[:start]) for start in range(len(names))]
     while True:
         random.shuffle(rotations)
         yield from rotations

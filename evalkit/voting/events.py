@@ -12,11 +12,17 @@ from evalkit.errors import VotingError
 from evalkit.spec.identity import digest
 from evalkit.store.tables import EventRow, StudyRow
 
+OPENINGS = ("open", "rehearse")
+"""What the first line of a log can say"""
+
 
 def append(
     session: Session, study_id: int, what: str, now: datetime, *, actor: str = "", detail: dict[str, Any] | None = None
 ) -> str:
-    """Adds a line (open, invite, revoke, undo, simulate, erase, close) and gives its hash: the log's new head."""
+    """Adds a line and gives its hash: the log's new head.
+
+    Lines say: open or rehearse, invite, revoke, undo, pool, draw, simulate, amend, interim, erase, retire, close.
+    """
     study = session.get(StudyRow, study_id, with_for_update=True)  # one writer of a log at a time
     if study is None:
         raise VotingError("no such study in the database")
@@ -52,7 +58,7 @@ def verify_events(session: Session, study_id: int, head: str | None = None) -> l
     log = lines(session, study_id)
     if study is None or not log:
         return ["the log is empty"]
-    faults = [] if log[0].what == "open" else ["the log does not begin with the opening"]
+    faults = [] if log[0].what in OPENINGS else ["the log does not begin with the opening"]
     expected = study.study_sha
     for number, row in enumerate(log, start=1):
         if row.prev_sha != expected:

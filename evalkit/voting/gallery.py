@@ -13,6 +13,7 @@ from pathlib import Path
 from evalkit.errors import VotingError
 from evalkit.outcome import Progress
 from evalkit.settings import Settings
+from evalkit.spec.catalog import Prompt
 from evalkit.spec.plan import PlannedImage
 from evalkit.store.files import write_bytes
 from evalkit.voting import pictures
@@ -22,12 +23,27 @@ SAME_TIME = 946_684_800  # seconds, 2000-01-01: the files' time does not tell wh
 
 
 @dataclass(frozen=True)
+class Role:
+    """What a picture is for. Golds: `number` names the pair, `right` the image that fits, `noise` the one of noise.
+
+    `prompt`: what it is shown with, where that is not the prompt that it was made for.
+    """
+
+    kind: str = "vote"
+    number: int = 0
+    right: bool = True
+    noise: bool = False
+    prompt: Prompt | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """An image of the run that raters will see."""
 
     planned: PlannedImage
     path: Path
     sha256: str
+    role: Role = Role()
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,12 @@ class Picture:
     planned: PlannedImage
     path: str
     sha256: str
+    role: Role = Role()
+
+    @property
+    def prompt(self) -> Prompt:
+        """What it is shown with."""
+        return self.role.prompt or self.planned.prompt
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,8 @@ def make(sources: Sequence[Source], folder: str, settings: Settings, progress: P
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     copies = [
-        Picture(key, source.planned, f"voting/{folder}/{key}.png", made[key]) for key, source in sorted(names.items())
+        Picture(key, source.planned, f"voting/{folder}/{key}.png", made[key], source.role)
+        for key, source in sorted(names.items())
     ]
     return Gallery(tuple(copies), size, any(found.width < size.width for found in sizes))
 
@@ -78,7 +101,8 @@ def make(sources: Sequence[Source], folder: str, settings: Settings, progress: P
 def _write(names: dict[str, Source], folder: Path, size: Size, progress: Progress) -> dict[str, str]:
     """Encodes all, then pads all to the length of the longest: key -> SHA-256."""
     for done, (key, source) in enumerate(names.items(), start=1):
-        write_bytes(folder / f"{key}.png", pictures.normalise(_read(source), size, str(source.path)))
+        content = pictures.noise(size) if source.role.noise else _read(source)
+        write_bytes(folder / f"{key}.png", pictures.normalise(content, size, str(source.path)))
         progress("pictures", done, len(names))
     files = {key: folder / f"{key}.png" for key in names}
     length = pictures.padded_length(path.stat().st_size for path in files.values())

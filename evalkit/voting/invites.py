@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,12 +39,16 @@ def invite(
     now: datetime,
     app_url: str = "",
     simulated: bool = False,
+    return_url: str | None = None,
+    languages: Sequence[str] = (),
 ) -> list[Invite]:
     """Makes `count` links, one rater each.
 
     Args:
         app_url: where the raters' app is served; the link is `APP_URL/?t=TOKEN`.
         simulated: for raters that are programs.
+        return_url: where a recruiting platform wants its people back; `{code}` stands for the completion code.
+        languages: those that the raters are known to read (BCP-47), before they say so themselves.
 
     Raises:
         VotingError: no such study, or it is closed.
@@ -52,17 +58,22 @@ def invite(
         raise VotingError(
             "the study is closed" if study else "no such study in the database", hint="nobody was invited"
         )
-    invites = [_one(session, study_id, now, now + timedelta(days=valid_days), app_url, simulated) for _ in range(count)]
+    if return_url is not None and not return_url.startswith(("https://", "http://")):
+        raise VotingError("the return address is no web address", where=return_url, hint="https://...")
+    known = {"simulated": simulated, "return_url": return_url, "languages": list(languages)}
+    invites = [_one(session, study_id, now, now + timedelta(days=valid_days), app_url, known) for _ in range(count)]
     detail = {"count": count, "valid_days": valid_days, "simulated": simulated}
     events.append(session, study_id, "invite", now, detail=detail)
     return invites
 
 
-def _one(session: Session, study_id: int, now: datetime, expires_at: datetime, app_url: str, simulated: bool) -> Invite:
+def _one(
+    session: Session, study_id: int, now: datetime, expires_at: datetime, app_url: str, known: dict[str, Any]
+) -> Invite:
     token, code = secrets.token_urlsafe(TOKEN_BYTES), secrets.token_hex(6)
     rater = RaterRow(
         study_id=study_id, code=code, token_sha=token_sha(token), invited_at=now, expires_at=expires_at,
-        simulated=simulated, completion_code=secrets.token_hex(4).upper(),
+        completion_code=secrets.token_hex(4).upper(), **known,
     )  # fmt: skip
     session.add(rater)
     session.flush()
@@ -110,15 +121,13 @@ def revoke(session: Session, rater_id: int, now: datetime) -> None:
         events.append(session, rater.study_id, "revoke", now, detail={"rater": rater.code})
 
 
-def erase(session: Session, rater_id: int, now: datetime) -> None:
-    """Removes what a rater told of themselves, and their link. The votes stay, under the pseudonym.
+def by_code(session: Session, study_id: int, code: str) -> RaterRow:
+    """The rater of a study with this pseudonym, as `vote invite` printed it.
 
     Raises:
-        VotingError: no such rater.
+        VotingError: there is none.
     """
-    rater = session.get(RaterRow, rater_id)
+    rater = session.scalar(select(RaterRow).where(RaterRow.study_id == study_id, RaterRow.code == code.strip()))
     if rater is None:
-        raise VotingError("no such rater in the database")
-    rater.languages, rater.background, rater.viewing = [], {}, {}
-    rater.token_sha, rater.erased_at = token_sha(secrets.token_urlsafe(TOKEN_BYTES)), now
-    events.append(session, rater.study_id, "erase", now, detail={"rater": rater.code})
+        raise VotingError(f"no rater {code!r} in this study", hint="the codes are in the file of the invites")
+    return rater

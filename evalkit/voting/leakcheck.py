@@ -40,7 +40,7 @@ def record(address: str, token: str, limit: int = 1000) -> Transcript:
             visit.consent()
         while visit.comparison is not None and len(images) < 2 * limit:
             shown = visit.comparison
-            prompts.add(shown["prompt"])
+            prompts.update(filter(None, (shown["prompt"], shown.get("translation"))))
             images += [SeenImage(shown["position"], side, visit.get(shown[side])) for side in ("left", "right")]
             visit.answer({question["name"]: "tie" for question in shown["questions"]})
     if not images:

@@ -129,8 +129,9 @@ def separation(values: Sequence[float], ours: Sequence[bool]) -> SignificanceTes
 
 
 def in_orientation(session: Session, study: StudyRow) -> Iterator[str]:
-    """A comparison's first image must be told by the arms' codes alone."""
-    pairs = session.scalars(select(ComparisonRow).where(ComparisonRow.study_id == study.id)).all()
+    """A comparison's first image must be told by the arms' codes alone (both images of a gold have one arm)."""
+    judged = select(ComparisonRow).where(ComparisonRow.study_id == study.id, ComparisonRow.kind != "gold")
+    pairs = session.scalars(judged).all()
     wrong = sum(pair.image_a.arm >= pair.image_b.arm for pair in pairs)
     if wrong:
         yield f"{wrong} of {len(pairs)} comparisons are not in the order of the arms' codes"
@@ -144,13 +145,18 @@ def in_words(session: Session, study: StudyRow, images: Sequence[ImageRow], word
     folder = f"voting/{study.slug}-{study.study_sha[:8]}/"
     texts = {
         "the frozen spec": " · ".join(_words(study.spec)),
-        "the log": " · ".join(_words([row.detail for row in events.lines(session, study.id)])),
+        "the log": " · ".join(_words([_said(row.detail) for row in events.lines(session, study.id)])),
         "the pictures' rows": " ".join(f"{row.arm} {row.key} {row.path.removeprefix(folder)}" for row in images),
     }
     for place, text in texts.items():
         for word in words:
             if re.search(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])", text.lower()):
                 yield f"{place} names {word!r}"
+
+
+def _said(detail: dict[str, Any]) -> dict[str, Any]:
+    """A line of the log without the reason that a person gave in their own words."""
+    return {key: value for key, value in detail.items() if key != "reason"}
 
 
 def _words(record: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
+from evalkit.spec.design import Exclusions
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.proportion import wilson
 from evalkit.store.tables import (
@@ -25,6 +26,8 @@ from evalkit.store.tables import (
     StudyRow,
     VoteRow,
 )
+from evalkit.voting import amending, conduct
+from evalkit.voting.conduct import Conduct
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Handling:
 
 @dataclass(frozen=True)
 class RaterProgress:
-    """One rater. `state`: invited, consented, voting, finished, expired, revoked or erased."""
+    """One rater. `state`: invited, consented, voting, finished, expired, revoked or erased.
+
+    `done` and `total` count all that is shown; `conduct`: golds, repeats and speed; `excluded_because`: the frozen
+    rules that exclude the rater as things stand, in words.
+    """
 
     rater_id: int
     code: str
@@ -53,6 +60,8 @@ class RaterProgress:
     done: int
     total: int
     handling: Handling
+    conduct: Conduct = field(default_factory=Conduct)
+    excluded_because: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,10 @@ class ComparisonProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """A whole study. Plan and progress count people's sheets; a simulated panel works on sheets of its own."""
+    """A whole study. Plan and progress count people's sheets; a simulated panel works on sheets of its own.
+
+    `planned`, `finished` and `comparisons` are those of the comparisons that count: no golds, repeats or warm-ups.
+    """
 
     study_id: int
     slug: str
@@ -86,6 +98,7 @@ class Progress:
     handling: Handling
     raters: tuple[RaterProgress, ...]
     comparisons: tuple[ComparisonProgress, ...]
+    mode: str = "study"
 
 
 @dataclass(frozen=True)
@@ -128,9 +141,13 @@ def progress(session: Session, study_id: int, now: datetime) -> Progress:
         votes=len(votes),
         simulated_votes=simulated,
         handling=_handling([vote for vote in votes if not vote.simulated or simulated == len(votes)]),
-        raters=_raters(session, study_id, votes, now),
+        raters=_raters(session, study, votes, now),
         comparisons=comparisons,
+        mode=study.mode,
     )
+
+
+_COUNTED = (ComparisonRow.kind == "vote", AssignmentRow.occasion == 1)
 
 
 def _study(session: Session, study_id: int) -> StudyRow:
@@ -145,7 +162,8 @@ def _votes(session: Session, study_id: int) -> list[_Vote]:
         select(SheetRow.rater_id, VoteRow.choice, VoteRow.response_ms, VoteRow.cast_at, VoteRow.simulated)
         .join(AssignmentRow, VoteRow.assignment_id == AssignmentRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
-        .where(SheetRow.study_id == study_id)
+        .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
+        .where(SheetRow.study_id == study_id, *_COUNTED)
     )
     return [_Vote(*row) for row in session.execute(query)]
 
@@ -162,24 +180,36 @@ def _handling(votes: Sequence[_Vote]) -> Handling:
     )
 
 
-def _raters(session: Session, study_id: int, votes: Sequence[_Vote], now: datetime) -> tuple[RaterProgress, ...]:
+def _raters(session: Session, study: StudyRow, votes: Sequence[_Vote], now: datetime) -> tuple[RaterProgress, ...]:
     counts = (
         select(SheetRow.rater_id, func.count(AssignmentRow.finished_at), func.count(AssignmentRow.id))
         .join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id)
-        .where(SheetRow.study_id == study_id, SheetRow.rater_id.is_not(None))
+        .where(SheetRow.study_id == study.id, SheetRow.rater_id.is_not(None))
         .group_by(SheetRow.rater_id)
     )
     work = {rater_id: (done, total) for rater_id, done, total in session.execute(counts)}
     cast: dict[int | None, list[_Vote]] = defaultdict(list)
     for vote in votes:
         cast[vote.rater_id].append(vote)
-    found = session.scalars(select(RaterRow).where(RaterRow.study_id == study_id).order_by(RaterRow.id))
-    return tuple(_rater(rater, *work.get(rater.id, (0, 0)), cast[rater.id], now) for rater in found)
+    did, rules = conduct.conduct(session, study.id), amending.rules(session, study)
+    found = session.scalars(select(RaterRow).where(RaterRow.study_id == study.id).order_by(RaterRow.id))
+    return tuple(
+        _rater(rater, work.get(rater.id, (0, 0)), cast[rater.id], did.get(rater.id), rules, now) for rater in found
+    )
 
 
-def _rater(rater: RaterRow, done: int, total: int, votes: Sequence[_Vote], now: datetime) -> RaterProgress:
-    state = _state(rater, done, total, now)
-    return RaterProgress(rater.id, rater.code, rater.simulated, state, done, total, _handling(votes))
+def _rater(
+    rater: RaterRow,
+    work: tuple[int, int],
+    votes: Sequence[_Vote],
+    did: Conduct | None,
+    rules: Exclusions,
+    now: datetime,
+) -> RaterProgress:
+    return RaterProgress(
+        rater.id, rater.code, rater.simulated, _state(rater, *work, now), *work, _handling(votes),
+        did or Conduct(), conduct.excluded_because(did, rules) if did else "",
+    )  # fmt: skip
 
 
 def _state(rater: RaterRow, done: int, total: int, now: datetime) -> str:
@@ -202,7 +232,7 @@ def _comparisons(session: Session, study_id: int) -> tuple[ComparisonProgress, .
         .join(PromptRow, ImageRow.prompt_id == PromptRow.id)
         .join(AssignmentRow, AssignmentRow.comparison_id == ComparisonRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
-        .where(ComparisonRow.study_id == study_id, SheetRow.simulated.is_(False))
+        .where(ComparisonRow.study_id == study_id, SheetRow.simulated.is_(False), *_COUNTED)
         .group_by(ComparisonRow.id, PromptRow.key, PromptRow.lang)
         .order_by(PromptRow.key, PromptRow.lang, ComparisonRow.id)
     )

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from evalkit.errors import SpecError, VotingError
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
+from evalkit.spec.catalog import Prompt
 from evalkit.spec.plan import PlannedImage
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import Design
 from evalkit.store import db
 from evalkit.store.run import Run
 from evalkit.store.tables import StudyRow
-from evalkit.voting import arms, events, freezing, gallery, seals
+from evalkit.voting import arms, events, extras, freezing, gallery, seals
 from evalkit.voting.arms import Arms
 from evalkit.voting.gallery import Gallery, Source
 from evalkit.voting.withheld import named, without_flagged
@@ -59,10 +60,38 @@ def require_study(session: Session, resolved: ResolvedStudy) -> StudyRow:
         VotingError: it was never opened in this database.
     """
     study = find_study(session, resolved)
-    if study is None:
-        hint = f"`evalkit vote open {resolved.study.name}`; a changed study file is another study"
-        raise VotingError("this study is not open for votes", where=resolved.run_name, hint=hint)
-    return study
+    if study is not None:
+        return study
+    name = resolved.study.name
+    other = namesake(session, resolved)
+    if other is None:
+        raise VotingError(
+            "this study is not open for votes", where=resolved.run_name, hint=f"`evalkit vote open {name}`"
+        )
+    raise VotingError(
+        f"the study file differs from the frozen one: {differences(other, resolved)}",
+        where=f"{other.slug}-{other.study_sha[:8]}",
+        hint="put the file back as it was; `evalkit vote amend` changes the plan of an open study, with a reason",
+    )
+
+
+def namesake(session: Session, resolved: ResolvedStudy) -> StudyRow | None:
+    """The newest study of this name that was frozen from another file."""
+    others = select(StudyRow).where(StudyRow.slug == resolved.study.name, StudyRow.study_sha != resolved.sha)
+    return session.scalars(others.where(StudyRow.mode == "study").order_by(StudyRow.id.desc())).first()
+
+
+def differences(study: StudyRow, resolved: ResolvedStudy) -> str:
+    """What differs between a frozen study and a file, as far as the database knows."""
+    now = {"voting": require_design(resolved), "analysis": resolved.study.analysis}
+    found = [
+        f"{part}.{key} was {was.get(key)!r}, is {value!r}"
+        for part, record in now.items()
+        for was in [study.spec[part]]
+        for key, value in record.model_dump(mode="json").items()
+        if key in was and was[key] != value
+    ]
+    return "; ".join(found) or "its systems, prompts, images or questions"
 
 
 def open_study(
@@ -73,11 +102,17 @@ def open_study(
     settings: Settings,
     now: datetime,
     progress: Progress = silent,
+    spare: Sequence[PlannedImage] = (),
+    parallel: Sequence[Prompt] = (),
+    beside: bool = False,
 ) -> Opened:
     """Freezes a study: anonymous pictures, comparisons, sheets, and the link from arms to systems in the run folder.
 
     Args:
         planned: the images that raters shall see (`shown_images`).
+        spare: images for golds and warm-ups (`spare_images`); where they do not suffice, those of `planned` serve.
+        parallel: the whole prompt set, for translations of what is shown.
+        beside: open it although a study of this name, from a file that was changed since, is open too.
 
     Raises:
         VotingError: open already, or images are missing or damaged (it says which).
@@ -85,22 +120,24 @@ def open_study(
     design = require_design(resolved)
     with db.session(engine, reading=True) as session:
         _refuse_twice(session, resolved)
+        _refuse_changed(session, resolved, beside)
     made = run.read_table("images.parquet", "images")
-    fit = without_flagged(planned, made)
-    sources = choose(fit.images, made, settings)
+    fit, lent = without_flagged(planned, made), without_flagged(spare, made)
+    judged = choose(fit.images, made, settings)
+    sources = [*judged, *extras.extras(judged, choose(lent.images, made, settings), design)]
     shown = gallery.make(sources, resolved.run_name, settings, progress)
     codes = arms.new_codes([system.name for system in resolved.study.systems])
     link = Arms(resolved.sha, codes, {picture.key: picture.planned.key for picture in shown.pictures})
     with db.session(engine) as session:
         _refuse_twice(session, resolved)
-        frozen = freezing.freeze(session, resolved, design, shown, link, now)
-        detail = {"design_sha": seals.design_sha(session, frozen.study_id), "sheets": design.raters}
+        frozen = freezing.freeze(session, resolved, shown, link, now, parallel)
+        detail = {"design_sha": seals.design_sha(session, frozen.study_id), "sheets": frozen.sheets}
         detail |= {"left_out": fit.left_out} if fit.left_out else {}
         head = events.append(session, frozen.study_id, "open", now, detail=detail)
         arms.write(run, link)  # before the commit: no study without its link
     flagged = tuple(map(named, fit.flagged))
     return Opened(
-        frozen.study_id, head, frozen.comparisons, design.raters, frozen.per_sheet, shown, flagged, fit.left_out
+        frozen.study_id, head, frozen.comparisons, frozen.sheets, frozen.per_sheet, shown, flagged, fit.left_out
     )
 
 
@@ -115,6 +152,13 @@ def shown_images(planned: Sequence[PlannedImage], keys: Sequence[str], design: D
     """The part of a plan that raters see: the voting prompts, `voting.images` images each."""
     wanted = set(keys)
     return [image for image in planned if image.prompt.key in wanted and image.index < design.images]
+
+
+def spare_images(planned: Sequence[PlannedImage], keys: Sequence[str]) -> list[PlannedImage]:
+    """The first images of the spare prompts (`spare_keys`), which golds and warm-ups are made of, in their order."""
+    place = {key: number for number, key in enumerate(keys)}
+    lent = [image for image in planned if image.prompt.key in place and image.index == 0]
+    return sorted(lent, key=lambda image: place[image.prompt.key])
 
 
 def choose(planned: Sequence[PlannedImage], images: pd.DataFrame, settings: Settings) -> list[Source]:
@@ -151,3 +195,14 @@ def _refuse_twice(session: Session, resolved: ResolvedStudy) -> None:
             f"`evalkit vote {'verify' if study.closed_at else 'invite'} {name}`; a changed study file is another study"
         )
         raise VotingError(f"this study is {state} already, since {since}", where=resolved.run_name, hint=hint)
+
+
+def _refuse_changed(session: Session, resolved: ResolvedStudy, beside: bool) -> None:
+    """What is frozen stays: a changed file is no way around it."""
+    other = namesake(session, resolved)
+    if other is not None and other.closed_at is None and not beside:
+        raise VotingError(
+            f"this study was frozen and is open; the file was changed since: {differences(other, resolved)}",
+            where=f"{other.slug}-{other.study_sha[:8]}",
+            hint="`evalkit vote amend` changes the plan, with a reason; --beside opens the file as another study",
+        )

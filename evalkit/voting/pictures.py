@@ -15,6 +15,7 @@ from evalkit.errors import VotingError
 
 MIN_SIDE = 512  # pixels; smaller pictures are enlarged, all of a study by the same rule
 RESAMPLING = "Lanczos"
+NOISE_CELL = 8  # pixels: the side of a square of noise
 GREY = (128, 128, 128)  # behind transparent pictures, as on the raters' page
 PADDING = b"paDd"  # ancillary, private, safe to copy (PNG specification, section 5.4)
 PADDING_OVERHEAD = 12  # bytes: length, type, checksum
@@ -74,6 +75,15 @@ def normalise(content: bytes, size: Size, where: str) -> bytes:
     bare = Image.frombytes("RGB", picture.size, picture.tobytes())
     out = io.BytesIO()
     bare.save(out, "PNG", compress_level=6)
+    return out.getvalue()
+
+
+def noise(size: Size) -> bytes:
+    """A picture of nothing: squares of random colours, coarse enough that its file is no longer than a photograph's."""
+    cells = Size(-(-size.width // NOISE_CELL), -(-size.height // NOISE_CELL))
+    grain = Image.frombytes("RGB", (cells.width, cells.height), secrets.token_bytes(3 * cells.width * cells.height))
+    out = io.BytesIO()
+    grain.resize((size.width, size.height), Image.Resampling.NEAREST).save(out, "PNG")
     return out.getvalue()
 
 

@@ -17,18 +17,36 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
-from evalkit.store.tables import CHOICES, AssignmentRow, RaterRow, ReportRow, SheetRow, StudyRow, VoteRow
-from evalkit.voting import events, invites, worksheets
+from evalkit.store.tables import (
+    CHOICES,
+    AssignmentRow,
+    CommentRow,
+    RaterRow,
+    ReportRow,
+    SheetRow,
+    StudyRow,
+    VoteRow,
+)
+from evalkit.voting import events, invites, pool, presenting, worksheets
+from evalkit.voting.presenting import Presented as Presented
+from evalkit.voting.presenting import PresentedQuestion as PresentedQuestion
 
 SECONDS_PER_QUESTION = 10.0  # the first estimate of the time left, until the rater has a pace
 PACE_CAP = 120.0  # seconds; a longer comparison was a pause
 DAY_MS = 86_400_000
 REASON_LENGTH = 500
+COMMENT_LENGTH = 2000
+HOLD_HOURS, SESSION_MINUTES = 48.0, 30  # of studies that were frozen before they could say
 
 
 @dataclass(frozen=True)
 class RaterState:
-    """Where a rater stands. `languages` are those that the rater named; `total` counts comparisons."""
+    """Where a rater stands. `languages` are those that the rater named.
+
+    `total` and `done` count what is shown after practice, golds and repeats included: nobody can tell those apart.
+    `break_due`: `session_minutes` of work without a rest. `return_url`: where a recruiting platform wants its people
+    back, once they are through. `mode`: study, pilot or preview.
+    """
 
     rater_id: int
     study_id: int
@@ -42,31 +60,11 @@ class RaterState:
     miniature: bool
     closed: bool
     estimated_minutes: float
-
-
-@dataclass(frozen=True)
-class PresentedQuestion:
-    """A question in the rater's language; `answers`: left, on par, right, neither."""
-
-    name: str
-    text: str
-    answers: tuple[str, str, str, str]
-
-
-@dataclass(frozen=True)
-class Presented:
-    """One comparison as a rater sees it; `left` and `right` are opaque image keys, `answers` question -> choice."""
-
-    assignment_id: int
-    prompt: str
-    lang: str
-    left: str
-    right: str
-    questions: tuple[PresentedQuestion, ...]
-    answers: dict[str, str]
-    position: int
-    total: int
-    can_undo: bool
+    practising: bool = False
+    break_due: bool = False
+    session_minutes: int = 30
+    return_url: str | None = None
+    mode: str = "study"
 
 
 def enter(session: Session, token: str, now: datetime) -> RaterState:
@@ -75,7 +73,7 @@ def enter(session: Session, token: str, now: datetime) -> RaterState:
     Raises:
         VotingError: the token is unknown, expired or withdrawn, in words for the rater.
     """
-    return _state(session, invites.find(session, token, now))
+    return _state(session, invites.find(session, token, now), now)
 
 
 def consent(
@@ -101,13 +99,49 @@ def next_comparison(session: Session, rater_id: int, now: datetime, lang: str = 
 
     Takes a free sheet on the first call. `lang` picks the wording of the questions; English where there is none.
     """
-    rater = _working(session, rater_id, now)
-    sheet = worksheets.sheet_of(session, rater) or worksheets.take(session, rater, now)
+    rater = _rater(session, rater_id, now)
+    sheet = worksheets.sheet_of(session, rater)
+    _working(session, rater_id, now, logs=sheet is None)
+    sheet = sheet or worksheets.take(session, rater, now)
     assignment = worksheets.current(sheet)
     if assignment is None:
         return None
     assignment.served_at = assignment.served_at or now
-    return _presented(assignment, sheet, rater.study, lang)
+    worksheets.hold(assignment, rater.study.spec["voting"].get("hold_hours", HOLD_HOURS), now)
+    return presenting.present(assignment, sheet, rater, lang)
+
+
+def reveal(session: Session, rater_id: int, assignment_id: int, now: datetime) -> None:
+    """Shows the prompt of a comparison that hid it. Again is harmless.
+
+    Raises:
+        VotingError: a question that needs no prompt is not answered yet, or the comparison is not the one being asked.
+    """
+    rater = _working(session, rater_id, now)
+    assignment = _assignment(session, rater, assignment_id)
+    if not presenting.hides(assignment):
+        return
+    _require_current(assignment)
+    answered = {vote.question for vote in assignment.votes}
+    if presenting.without_prompt(rater.study) - answered and not assignment.reports:
+        raise VotingError("Please answer the first question before you read the text.")
+    assignment.revealed_at = now
+    session.flush()
+
+
+def comment(session: Session, rater_id: int, assignment_id: int, text: str, now: datetime) -> None:
+    """Stores what a rater writes about the comparison that they are at; an empty text removes it."""
+    rater = _working(session, rater_id, now)
+    assignment = _assignment(session, rater, assignment_id)
+    _require_current(assignment)
+    said = text.strip()[:COMMENT_LENGTH]
+    if not said:
+        assignment.comment = None
+    elif assignment.comment is None:
+        assignment.comment = CommentRow(text=said, at=now)
+    else:
+        assignment.comment.text, assignment.comment.at = said, now
+    session.flush()
 
 
 def cast(
@@ -138,6 +172,7 @@ def cast(
     if vote is not None and vote.choice == choice:
         return
     _require_current(assignment)
+    presenting.require_in_order(assignment, rater.study, question)
     if vote is None:
         assignment.votes.append(vote := VoteRow(question=question))
     vote.choice, vote.response_ms, vote.cast_at = choice, min(max(int(response_ms), 0), DAY_MS), now
@@ -159,6 +194,8 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
     missing = set(assignment.sheet.questions) - {vote.question for vote in assignment.votes}
     if missing and not assignment.reports:
         raise VotingError("Please answer every question first.")
+    if assignment.revealed_at is None and presenting.hides(assignment):
+        assignment.revealed_at = now  # reported before the prompt was shown
     assignment.finished_at = now
     session.flush()
 
@@ -168,10 +205,10 @@ def undo(session: Session, rater_id: int, now: datetime) -> bool:
     rater = _working(session, rater_id, now, logs=True)
     sheet = worksheets.sheet_of(session, rater)
     last = worksheets.last_finished(sheet) if sheet else None
-    if sheet is None or last is None or not worksheets.untouched(worksheets.current(sheet)):
+    if sheet is None or last is None or not pool.untouched(worksheets.current(sheet)):
         return False
     last.finished_at = None
-    events.append(session, rater.study_id, "undo", now, actor=rater.code, detail={"assignment": last.id})
+    events.append(session, rater.study_id, "undo", now, detail={"assignment": last.id})
     return True
 
 
@@ -225,16 +262,23 @@ def _require_current(assignment: AssignmentRow) -> None:
         raise VotingError("This comparison is not the one being asked.", hint="Please load the page again.")
 
 
-def _state(session: Session, rater: RaterRow) -> RaterState:
+def _state(session: Session, rater: RaterRow, now: datetime) -> RaterState:
     study, sheet = rater.study, worksheets.sheet_of(session, rater)
-    total = len(sheet.assignments) if sheet else study.spec["comparisons_per_rater"]
-    done = sum(item.finished_at is not None for item in sheet.assignments) if sheet else 0
-    finished = sheet is not None and done == total
-    seconds = (total - done) * _pace(sheet, len(study.spec["questions"]))
+    counted = [item for item in sheet.assignments if item.comparison.kind != "warmup"] if sheet else []
+    spec, current = study.spec, worksheets.current(sheet) if sheet else None
+    total = len(counted) if sheet else spec.get("items_per_rater", spec["comparisons_per_rater"])
+    done = sum(item.finished_at is not None for item in counted)
+    finished = sheet is not None and current is None
+    session_minutes = spec["voting"].get("session_minutes", SESSION_MINUTES)
     return RaterState(
-        rater.id, study.id, study.spec["title"], rater.consented_at is not None, done, total, finished,
-        rater.completion_code if finished else None, tuple(rater.languages), study.spec["miniature"],
-        study.closed_at is not None, round(seconds / 60, 1),
+        rater_id=rater.id, study_id=study.id, title=spec["title"], consented=rater.consented_at is not None, done=done,
+        total=total, finished=finished, completion_code=rater.completion_code if finished else None,
+        languages=tuple(rater.languages), miniature=spec["miniature"], closed=study.closed_at is not None,
+        estimated_minutes=round((total - done) * _pace(sheet, len(spec["questions"])) / 60, 1),
+        practising=current is not None and current.comparison.kind == "warmup",
+        break_due=sheet is not None and not finished and worksheets.spell_minutes(sheet, now) >= session_minutes,
+        session_minutes=session_minutes, mode=study.mode,
+        return_url=rater.return_url.replace("{code}", rater.completion_code) if finished and rater.return_url else None,
     )  # fmt: skip
 
 
@@ -245,31 +289,4 @@ def _pace(sheet: SheetRow | None, questions: int) -> float:
         for item in (sheet.assignments if sheet else ())
         if item.finished_at and item.served_at
     ]
-    return median(taken) if len(taken) >= 3 else SECONDS_PER_QUESTION * questions
-
-
-def _presented(assignment: AssignmentRow, sheet: SheetRow, study: StudyRow, lang: str) -> Presented:
-    pair = assignment.comparison
-    left, right = (pair.image_a, pair.image_b) if assignment.a_is_left else (pair.image_b, pair.image_a)
-    wording = {question["name"]: question for question in study.spec["questions"]}
-    last = worksheets.last_finished(sheet)
-    return Presented(
-        assignment_id=assignment.id,
-        prompt=left.prompt.text,
-        lang=left.prompt.lang,
-        left=left.key,
-        right=right.key,
-        questions=tuple(_question(wording[name], lang) for name in sheet.questions),
-        answers={vote.question: vote.choice for vote in assignment.votes},
-        position=sheet.assignments.index(assignment) + 1,
-        total=len(sheet.assignments),
-        can_undo=last is not None and worksheets.untouched(assignment),
-    )
-
-
-def _question(question: Mapping[str, Any], lang: str) -> PresentedQuestion:
-    spoken = next(
-        (key for key in (lang, lang.split("-")[0]) if key in question["text"] and key in question["answers"]), "en"
-    )
-    left, tie, right, neither = question["answers"][spoken]
-    return PresentedQuestion(question["name"], question["text"][spoken], (left, tie, right, neither))
+    return max(0.0, median(taken)) if len(taken) >= 3 else SECONDS_PER_QUESTION * questions

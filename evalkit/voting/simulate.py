@@ -13,18 +13,17 @@ from math import log
 from random import Random
 
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from evalkit import __version__
 from evalkit.errors import VotingError
 from evalkit.outcome import Progress, silent
 from evalkit.spec.identity import digest
 from evalkit.store import db
-from evalkit.store.tables import ComparisonRow, ImageRow, PromptRow, RaterRow, StudyRow
-from evalkit.voting import events, freezing, invites, serving
-from evalkit.voting.drawing import Pair, draw_sheets
+from evalkit.store.tables import CHOICES, AssignmentRow, PromptRow, RaterRow, StudyRow
+from evalkit.voting import events, invites, serving, stored
 from evalkit.voting.invites import Invite
-from evalkit.voting.serving import Presented
+from evalkit.voting.presenting import Presented, PresentedQuestion
 
 Prefer = Callable[[str, str], float]
 """prefer(opaque image key, question): the planted quality in logits; one logit more is chosen 73 % of the time."""
@@ -49,6 +48,10 @@ class Temper:
     """where the better image stays below this, both fail"""
     seconds: float = 6.0
     """median time for an answer"""
+    gold: float = 5.0
+    """by how much the wrong image of a gold is worse, where it is wrong"""
+    careless: float = 0.0
+    """share of raters who answer at random, quickly, and without a look"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Panelist:
     left: float
     tie: float
     seconds: float
+    careless: bool = False
 
 
 def simulate(
@@ -97,7 +101,10 @@ def _panel(session: Session, study_id: int, raters: int, seed: int, now: datetim
     wanted = {"raters": raters, "seed": seed}
     before = next((row.detail for row in events.lines(session, study_id) if row.what == "simulate"), None)
     if before is None:
-        _add_sheets(session, study_id, raters, seed)
+        study = session.get(StudyRow, study_id)
+        if study is None:
+            raise VotingError("no such study in the database")
+        stored.draw_more(session, study, raters, f"simulated panel, seed {seed}", now, simulated=True)
         made = invites.invite(session, study_id, count=raters, valid_days=VALID_DAYS, now=now, simulated=True)
         events.append(session, study_id, "simulate", now, detail=wanted)
         return [_arrive(session, invite, now) for invite in made]
@@ -108,38 +115,16 @@ def _panel(session: Session, study_id: int, raters: int, seed: int, now: datetim
     return list(session.scalars(panel.order_by(RaterRow.id)))
 
 
-def _add_sheets(session: Session, study_id: int, raters: int, seed: int) -> None:
-    study = session.get(StudyRow, study_id)
-    if study is None:
-        raise VotingError("no such study in the database")
-    pairs = _pairs(session, study_id)
-    sheets = draw_sheets(
-        list(pairs),
-        sheets=raters,
-        per_sheet=study.spec["comparisons_per_rater"],
-        questions=study.spec["voting"]["questions"],
-        seed=digest(["panel", seed, study.study_sha]),
-    )
-    freezing.add_sheets(session, study_id, sheets, pairs, simulated=True)
-
-
-def _pairs(session: Session, study_id: int) -> dict[Pair, int]:
-    """The frozen comparisons; their row number stands for the number of the image, which the database does not know."""
-    first, second = aliased(ImageRow), aliased(ImageRow)
-    query = (
-        select(first.arm, second.arm, PromptRow.key, PromptRow.lang, ComparisonRow.id)
-        .join(first, ComparisonRow.image_a_id == first.id)
-        .join(second, ComparisonRow.image_b_id == second.id)
-        .join(PromptRow, first.prompt_id == PromptRow.id)
-        .where(ComparisonRow.study_id == study_id)
-    )
-    return {Pair(a, b, key, lang, number): number for a, b, key, lang, number in session.execute(query)}
-
-
 def _arrive(session: Session, invite: Invite, now: datetime) -> int:
     state = serving.enter(session, invite.token, now)
-    serving.consent(session, state.rater_id, CONSENT_VERSION, now)
+    serving.consent(session, state.rater_id, CONSENT_VERSION, now, _languages(session, state.study_id))
     return state.rater_id
+
+
+def _languages(session: Session, study_id: int) -> list[str]:
+    """A program reads every language of the study."""
+    there = select(PromptRow.lang).where(PromptRow.study_id == study_id).distinct()
+    return sorted(session.scalars(there))
 
 
 def _panelist(number: int, seed: int, temper: Temper) -> Panelist:
@@ -151,6 +136,7 @@ def _panelist(number: int, seed: int, temper: Temper) -> Panelist:
         left=random.gauss(0, temper.side),
         tie=temper.tie * random.lognormvariate(0, 0.3),
         seconds=temper.seconds * random.lognormvariate(0, 0.3),
+        careless=random.random() < temper.careless,
     )
 
 
@@ -164,19 +150,65 @@ def _vote_through(
             shown = serving.next_comparison(session, rater_id, now)
             if shown is None:
                 return votes
-            for question in [question.name for question in shown.questions if question.name not in shown.answers]:
-                random = Random(digest(["answer", panelist.seed, panelist.number, shown.left, shown.right, question]))
-                choice = _choose(shown, question, panelist, prefer, temper, random)
-                taken = round(1000 * panelist.seconds * random.lognormvariate(0, 0.5))
-                serving.cast(session, rater_id, shown.assignment_id, question, choice, taken, now, __version__, True)
+            wrong = _wrong_side(session, shown)
+            for asked in [question for question in shown.questions if question.name not in shown.answers]:
+                if shown.prompt_hidden and asked.needs_prompt:
+                    serving.reveal(session, rater_id, shown.assignment_id, now)
+                handicap = wrong(asked)
+                name = ["answer", panelist.seed, panelist.number, shown.left, shown.right, asked.name]
+                choice, taken = _answer(shown, asked.name, panelist, prefer, temper, handicap, Random(digest(name)))
+                serving.cast(session, rater_id, shown.assignment_id, asked.name, choice, taken, now, __version__, True)
                 votes += 1
             serving.finish(session, rater_id, shown.assignment_id, now)
 
 
-def _choose(shown: Presented, question: str, panelist: Panelist, prefer: Prefer, temper: Temper, random: Random) -> str:
+Handicap = tuple[float, float]
+"""How much worse left and right look than their system's quality says, as shares of `Temper.gold`"""
+
+
+def _wrong_side(session: Session, shown: Presented) -> Callable[[PresentedQuestion], Handicap]:
+    """For a gold: which side is wrong, by question; else neither is."""
+    assignment = session.get_one(AssignmentRow, shown.assignment_id)
+    pair = assignment.comparison
+    wrong_is_left = (pair.gold == "b") == assignment.a_is_left
+
+    def handicap(question: PresentedQuestion) -> Handicap:
+        if pair.gold is None or not (pair.gold_kind == "noise" or question.needs_prompt):
+            return 0.0, 0.0
+        return (1.0, 0.0) if wrong_is_left else (0.0, 1.0)
+
+    return handicap
+
+
+def _answer(
+    shown: Presented,
+    question: str,
+    panelist: Panelist,
+    prefer: Prefer,
+    temper: Temper,
+    handicap: Handicap,
+    random: Random,
+) -> tuple[str, int]:
+    """A choice, and the milliseconds that it took."""
+    if panelist.careless:
+        return random.choice(CHOICES), round(300 * random.lognormvariate(0, 0.5))
+    choice = _choose(shown, question, panelist, prefer, temper, handicap, random)
+    return choice, round(1000 * panelist.seconds * random.lognormvariate(0, 0.5))
+
+
+def _choose(
+    shown: Presented,
+    question: str,
+    panelist: Panelist,
+    prefer: Prefer,
+    temper: Temper,
+    handicap: Handicap,
+    random: Random,
+) -> str:
     """Left, tie, right or neither: a logistic choice with a threshold (Rao and Kupper 1967), and a floor for both."""
     left, right = (
-        prefer(key, question) + _taste(panelist, key, question, temper.taste) for key in (shown.left, shown.right)
+        prefer(key, question) + _taste(panelist, key, question, temper.taste) - temper.gold * worse
+        for key, worse in zip((shown.left, shown.right), handicap, strict=True)
     )
     if max(left, right) + _logistic(random) < temper.neither:
         return "neither"

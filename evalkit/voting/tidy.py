@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from evalkit.errors import RunError
+from evalkit.spec.design import Exclusions
 from evalkit.store import frames
 from evalkit.store.tables import (
     AssignmentRow,
+    CommentRow,
     ComparisonRow,
     ImageRow,
     PromptRow,
@@ -21,7 +24,9 @@ from evalkit.store.tables import (
     SheetRow,
     VoteRow,
 )
+from evalkit.voting import conduct
 from evalkit.voting.arms import Arms
+from evalkit.voting.conduct import Conduct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +39,8 @@ def votes(session: Session, study_id: int, link: Arms, systems: Sequence[str]) -
 
     `system_a` comes before `system_b` in the study (`systems`); `image_a` and `image_b` are keys of images.parquet;
     `side_shown` is where image_a stood; a vote for the image on that side is `a`. Votes on a comparison that was left
-    before "Next" are votes.
+    before "Next" are votes. Of a gold, image_a is the right image and system_a and system_b are both its system;
+    image_b is the wrong one, empty where that is noise.
 
     Raises:
         RunError: an arm or image of the database is unknown to the link.
@@ -57,6 +63,7 @@ class _Cast:
     code: str
     prompt_key: str
     lang: str
+    pair: ComparisonRow
     first: ImageRow
     second: ImageRow
 
@@ -64,7 +71,8 @@ class _Cast:
 def _cast(session: Session, study_id: int) -> Iterator[_Cast]:
     first, second = aliased(ImageRow), aliased(ImageRow)
     query = (
-        select(VoteRow, AssignmentRow, RaterRow.code, PromptRow.key, PromptRow.lang, first, second)
+        select(VoteRow, AssignmentRow, RaterRow.code, PromptRow.key, PromptRow.lang, ComparisonRow)
+        .add_columns(first, second)
         .join(AssignmentRow, VoteRow.assignment_id == AssignmentRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
         .join(RaterRow, SheetRow.rater_id == RaterRow.id)
@@ -79,11 +87,14 @@ def _cast(session: Session, study_id: int) -> Iterator[_Cast]:
 
 
 def _vote(cast: _Cast, link: Arms, systems: Sequence[str]) -> dict[str, Any]:
-    vote, assignment = cast.vote, cast.assignment
-    left, right = (cast.first, cast.second) if assignment.a_is_left else (cast.second, cast.first)
-    standing = {link.systems[left.arm]: ("left", left), link.systems[right.arm]: ("right", right)}
-    system_a, system_b = sorted(standing, key=systems.index)
-    side = standing[system_a][0]
+    vote, assignment, pair = cast.vote, cast.assignment, cast.pair
+    sides = ("left", "right") if assignment.a_is_left else ("right", "left")
+    standing = [
+        (link.systems[image.arm], image, side) for image, side in zip((cast.first, cast.second), sides, strict=True)
+    ]
+    if pair.gold == "b" or (pair.gold is None and systems.index(standing[0][0]) > systems.index(standing[1][0])):
+        standing.reverse()
+    (system_a, image_a, side), (system_b, image_b, _) = standing
     return {
         "vote_id": f"{vote.id}",
         "rater": cast.code,
@@ -92,11 +103,11 @@ def _vote(cast: _Cast, link: Arms, systems: Sequence[str]) -> dict[str, Any]:
         "question": vote.question,
         "system_a": system_a,
         "system_b": system_b,
-        "image_a": link.images[standing[system_a][1].key],
-        "image_b": link.images[standing[system_b][1].key],
+        "image_a": link.images[_name(image_a)],
+        "image_b": "" if pair.gold_kind == "noise" else link.images[_name(image_b)],
         "side_shown": side,
         "choice": {side: "a", OTHER[side]: "b"}.get(vote.choice, vote.choice),
-        "kind": "vote",
+        "kind": "repeat" if pair.kind == "vote" and assignment.occasion > 1 else pair.kind,
         "occasion": assignment.occasion,
         "position": assignment.position,
         "response_ms": vote.response_ms,
@@ -105,28 +116,35 @@ def _vote(cast: _Cast, link: Arms, systems: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def raters(session: Session, study_id: int, cast: pd.DataFrame) -> pd.DataFrame:
+def _name(image: ImageRow) -> str:
+    """The name under which the link knows a picture: that of its file, which a pilot shares with the study."""
+    return PurePosixPath(image.path).stem
+
+
+def raters(session: Session, study_id: int, cast: pd.DataFrame, rules: Exclusions) -> pd.DataFrame:
     """Everybody who was invited, as a table of `frames.RATERS`, with their number of votes in `cast`.
 
-    A study without golds and repeats has no gold accuracy and no consistency: they are missing (NaN).
+    `excluded_because` names the rules that exclude a rater; their votes stay in the table of votes. A rater who
+    answered no gold has no gold accuracy (NaN), and one without a repeat no consistency.
     """
     import pandas as pd
 
-    counts = cast["rater"].value_counts()
+    counts, did = cast["rater"].value_counts(), conduct.conduct(session, study_id)
     found = session.scalars(select(RaterRow).where(RaterRow.study_id == study_id).order_by(RaterRow.code))
-    rows = [_rater(rater, int(counts.get(rater.code, 0))) for rater in found]
+    rows = [_rater(rater, int(counts.get(rater.code, 0)), did.get(rater.id), rules) for rater in found]
     return frames.conform(pd.DataFrame(rows, columns=list(frames.RATERS)), "raters")
 
 
-def _rater(rater: RaterRow, n_votes: int) -> dict[str, Any]:
+def _rater(rater: RaterRow, n_votes: int, did: Conduct | None, rules: Exclusions) -> dict[str, Any]:
     state = "did not agree to take part" if rater.consented_at is None else "did not vote"
+    accuracy, consistency = (did.gold_accuracy, did.consistency) if did else (None, None)
     return {
         "rater": rater.code,
         "languages": ",".join(rater.languages),
         "n_votes": n_votes,
-        "gold_accuracy": float("nan"),
-        "consistency": float("nan"),
-        "excluded_because": "" if n_votes else state,
+        "gold_accuracy": float("nan") if accuracy is None else accuracy,
+        "consistency": float("nan") if consistency is None else consistency,
+        "excluded_because": conduct.excluded_because(did, rules) if n_votes and did else state,
         "simulated": rater.simulated,
     }
 
@@ -166,5 +184,25 @@ def reported(session: Session, study_id: int, link: Arms) -> list[dict[str, Any]
     for report, assignment in session.execute(query):
         pair = assignment.comparison
         image = pair.image_a if (report.side == "left") == assignment.a_is_left else pair.image_b
-        rows.append({"image": link.images[image.key], "reason": report.reason, "at": report.at.isoformat()})
+        rows.append({"image": link.images[_name(image)], "reason": report.reason, "at": report.at.isoformat()})
+    return rows
+
+
+def comments(session: Session, study_id: int, link: Arms) -> list[dict[str, Any]]:
+    """What raters wrote: rater, prompt, the images of the comparison, text, time."""
+    query = (
+        select(CommentRow, AssignmentRow, RaterRow.code)
+        .join(AssignmentRow, CommentRow.assignment_id == AssignmentRow.id)
+        .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
+        .join(RaterRow, SheetRow.rater_id == RaterRow.id)
+        .where(SheetRow.study_id == study_id)
+        .order_by(CommentRow.id)
+    )
+    rows = []
+    for said, assignment, code in session.execute(query):
+        pair = assignment.comparison
+        left, right = (pair.image_a, pair.image_b) if assignment.a_is_left else (pair.image_b, pair.image_a)
+        shown = {"left": link.images[_name(left)], "right": link.images[_name(right)]}
+        about = {"rater": code, "prompt_key": pair.image_a.prompt.key, "lang": pair.image_a.prompt.lang}
+        rows.append({**about, **shown, "text": said.text, "at": said.at.isoformat()})
     return rows

@@ -1,7 +1,7 @@
 """A visit to the raters' app without a browser: the page, Streamlit's messages and the images, as a browser gets them.
 
-Used by the leak check and by trials under load. It speaks Streamlit's own protocol: `BackMsg` and `ForwardMsg` over a
-websocket at /_stcore/stream.
+Used by the leak check. It speaks Streamlit's own protocol, `BackMsg` and `ForwardMsg` over a websocket at
+/_stcore/stream, and sends answers to /answers, as the comparison page does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Visit:
     token: str
     messages: list[bytes] = field(default_factory=list)
     responses: list[Received] = field(default_factory=list)
-    _components: dict[str, dict[str, Any]] = field(default_factory=dict)
+    acknowledged: dict[str, str | None] = field(default_factory=dict)
+    comparison: dict[str, Any] | None = None
     _widgets: dict[str, str] = field(default_factory=dict)
     _cached: dict[str, Any] = field(default_factory=dict)
     _number: int = 0
@@ -69,18 +70,16 @@ class Visit:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._open.close()
 
-    @property
-    def comparison(self) -> dict[str, Any] | None:
-        """What the comparison on the page is made of; None on any other page."""
-        return self._components.get("evalkit.comparison")
-
     def get(self, path: str) -> Received:
         """Asks for a path of the app, as the page would."""
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str, **content: Any) -> Received:
         import requests
 
-        started = time.perf_counter()
+        started, headers = time.perf_counter(), {"Accept-Encoding": "gzip"}
         try:
-            answer = requests.get(self.address + path, timeout=TIMEOUT, headers={"Accept-Encoding": "gzip"})
+            answer = requests.request(method, self.address + path, timeout=TIMEOUT, headers=headers, **content)
         except requests.RequestException as error:
             raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
         passed = 1000 * (time.perf_counter() - started)
@@ -98,23 +97,30 @@ class Visit:
         if shown is None:
             raise VotingError("the page shows no comparison", where=self.address)
         about = {"assignment": shown["assignment"]}
-        actions = [
-            {"do": "cast", **about, "question": question, "choice": choice, "response_ms": response_ms}
-            for question, choice in choices.items()
-        ]
+        hidden = [q["name"] for q in shown["questions"] if q.get("needs_prompt") and shown.get("prompt_hidden")]
+        actions: list[dict[str, Any]] = []
+        for question, choice in sorted(choices.items(), key=lambda item: item[0] in hidden):
+            if question in hidden and not any(action["do"] == "reveal" for action in actions):
+                actions.append({"do": "reveal", **about})
+            actions.append({"do": "cast", **about, "question": question, "choice": choice, "response_ms": response_ms})
         self.send([*actions, {"do": "finish", **about}])
 
     def send(self, actions: list[dict[str, Any]]) -> None:
-        """Sends an outbox, each action with a fresh id."""
+        """Sends an outbox, each action with a fresh id, and notes what comes back."""
         outbox = []
         for action in actions:
             self._number += 1
             outbox.append({"id": f"visit-{self._number}", **action})
-        self._run([self._state("comparison", json_value=json.dumps({"outbox": outbox}))])
+        answer = self._ask("POST", "/answers", json={"token": self.token, "lang": "en", "outbox": outbox})
+        told = json.loads(answer.body)
+        self.acknowledged = told.get("acknowledged", {})
+        self.comparison = told.get("comparison", self.comparison)
+        if told.get("over"):
+            self._run([self._state("comparison", trigger_value=True)])
 
     @property
     def _query(self) -> str:
-        return urlencode({"t": self.token})
+        return urlencode({"t": self.token, "step": "go"})  # past the instructions and their example
 
     def _state(self, key: str, **value: Any) -> Any:
         from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -130,7 +136,7 @@ class Visit:
         message = BackMsg()
         message.rerun_script.query_string = self._query
         message.rerun_script.widget_states.widgets.extend(states)
-        self._components, self._widgets = {}, {}
+        self.comparison, self._widgets = None, {}
         self._socket.send(message.SerializeToString())
         while not self._read():
             pass
@@ -158,13 +164,13 @@ class Visit:
     def _note(self, message: Any) -> None:
         """Remembers the widgets and components that a message puts on the page; a new run begins an empty one."""
         if message.WhichOneof("type") == "new_session":
-            self._components, self._widgets = {}, {}
+            self.comparison, self._widgets = None, {}
         if message.WhichOneof("type") != "delta":
             return
         element = message.delta.new_element
         kind = element.WhichOneof("type")
         drawn: Any = getattr(element, kind) if kind else None
-        if kind == "bidi_component":
-            self._components[drawn.component_name] = json.loads(drawn.json or "null")
+        if kind == "bidi_component" and drawn.component_name == "evalkit.comparison":
+            self.comparison = json.loads(drawn.json)["comparison"]
         if drawn is not None and "id" in drawn.DESCRIPTOR.fields_by_name:
             self._widgets[drawn.id.rsplit("-", 1)[-1]] = drawn.id

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
 from evalkit.store.tables import AssignmentRow, RaterRow, SheetRow
+from evalkit.voting import pool
+
+REST = timedelta(minutes=5)
+"""So long without an answer, and a new spell of work begins."""
 
 
 def sheet_of(session: Session, rater: RaterRow) -> SheetRow | None:
@@ -27,25 +31,16 @@ def last_finished(sheet: SheetRow) -> AssignmentRow | None:
     return finished[-1] if finished else None
 
 
-def untouched(assignment: AssignmentRow | None) -> bool:
-    """Whether nothing was answered or reported on it yet."""
-    return assignment is None or not (assignment.votes or assignment.reports)
-
-
 def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
-    """Gives the rater a free sheet, else what a rater whose invite has lapsed left unfinished.
+    """Gives the rater a free sheet, else what another rater left untouched; in a language that they know.
 
     Raises:
         VotingError: every sheet is taken.
     """
-    sheet = session.scalar(
-        select(SheetRow)
-        .where(SheetRow.study_id == rater.study_id, SheetRow.rater_id.is_(None))
-        .where(SheetRow.simulated == rater.simulated)
-        .order_by(SheetRow.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ) or _leftovers(session, rater, now)
+    free = select(SheetRow).where(SheetRow.study_id == rater.study_id, SheetRow.rater_id.is_(None))
+    free = free.where(SheetRow.simulated == rater.simulated).where(_readable(session, rater))
+    one = free.order_by(SheetRow.id).limit(1).with_for_update(skip_locked=True)
+    sheet = session.scalar(one) or pool.leftovers(session, rater, _readable(session, rater), now)
     if sheet is None:
         raise VotingError("All places in this study are taken.", hint="Thank you for your interest.")
     sheet.rater_id = rater.id
@@ -53,22 +48,37 @@ def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
     return sheet
 
 
-def _leftovers(session: Session, rater: RaterRow, now: datetime) -> SheetRow | None:
-    """A new sheet with the unanswered assignments of a lapsed one; the answered ones stay where they are."""
-    lapsed = session.scalars(
-        select(SheetRow)
-        .join(RaterRow, SheetRow.rater_id == RaterRow.id)
-        .where(SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated)
-        .where(or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now))
-        .order_by(SheetRow.id)
-        .with_for_update(of=[SheetRow, RaterRow], skip_locked=True)  # a vote under way keeps its place
-    )
-    for old in lapsed:
-        left = [item for item in old.assignments if item.finished_at is None and untouched(item)]
-        if left:
-            new = SheetRow(study_id=old.study_id, simulated=old.simulated, questions=old.questions)
-            session.add(new)
-            for item in left:
-                item.sheet, item.served_at = new, None
-            return new
-    return None
+def _readable(session: Session, rater: RaterRow) -> ColumnElement[bool]:
+    """Sheets of mixed languages, and those of a language that the rater knows (`es` knows `es-MX`)."""
+    there = select(SheetRow.lang).where(SheetRow.study_id == rater.study_id, SheetRow.lang.is_not(None)).distinct()
+    known = [
+        lang for lang in session.scalars(there) if lang and any(same_language(lang, own) for own in rater.languages)
+    ]
+    return or_(SheetRow.lang.is_(None), SheetRow.lang.in_(known))
+
+
+def same_language(one: str, other: str) -> bool:
+    """Whether two BCP-47 tags are of one language, whatever the region and the script."""
+    return one.split("-")[0].lower() == other.split("-")[0].lower()
+
+
+def hold(assignment: AssignmentRow, hours: float, now: datetime) -> None:
+    """Holds what is shown, and with it the rest of its sheet, for its rater; renewed at most once an hour."""
+    until = now + timedelta(hours=hours)
+    if assignment.expires_at is None or assignment.expires_at < until - min(
+        timedelta(hours=1), timedelta(hours=hours) / 2
+    ):
+        assignment.expires_at = until
+
+
+def spell_minutes(sheet: SheetRow, now: datetime) -> float:
+    """Minutes of work since the last rest of `REST` or more."""
+    times = sorted(item.finished_at for item in sheet.assignments if item.finished_at is not None)
+    if not times or now - times[-1] >= REST:
+        return 0.0
+    first = times[-1]
+    for time in reversed(times):
+        if first - time >= REST:
+            break
+        first = time
+    return max(0.0, (now - first).total_seconds() / 60)

@@ -81,7 +81,7 @@ def this_process_has(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def forget() -> None:
     this_settings.cache_clear()
-    database.engine.cache_clear()
+    database._connected.cache_clear()
     for limit in (LINKS, IMAGES, PASSWORDS):
         limit.forget()
 

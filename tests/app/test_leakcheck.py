@@ -58,6 +58,24 @@ def test_a_served_study_leaks_nothing(study, served, transcript, words, arm_of):
     assert {area.n for area in areas} == {28}
 
 
+@pytest.mark.slow
+def test_an_area_of_055_is_excluded(tmp_path_factory):
+    """The proof with its n: about 55 raters' visits to a served study; and a planted leak in the same is found."""
+    study = open_trial(new_settings(tmp_path_factory), images=4, raters=60)
+    with serve("rater", study.settings, tmp_path_factory.mktemp("log") / "proof.log") as url:
+        visits = [leakcheck.record(url, study.invite().token).images for _ in range(55)]
+    images, arm_of = telltales.pooled(visits), arms_by_key(study)
+    ours = [arm_of[image.key] == min(arm_of.values()) for image in images]
+    area = telltales.separability(images, ours)
+    print(
+        f"area {area.value:.3f} ({area.low:.3f}-{area.high:.3f}), bound {telltales.upper_bound(area):.3f}, n = {area.n}"
+    )
+    assert area.n > 2400 and telltales.upper_bound(area) < telltales.EXCLUDED
+    late = [replace(got, received=replace(got.received, milliseconds=got.received.milliseconds + 50 * own))
+            for got, own in zip(images, ours, strict=True)]  # fmt: skip
+    assert telltales.separability(late, ours).value > 0.9
+
+
 def of(arm, visit, arm_of):
     return [arm_of[image.key] == arm for image in visit.images]
 

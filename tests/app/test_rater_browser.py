@@ -51,6 +51,8 @@ def tab(browser, link, size=LAPTOP, **wish):
 def begin(page):
     page.get_by_text("I have read this").click()
     page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Try an example").wait_for()
+    page.goto(f"{page.url}&step=go")  # one test below goes through the example
     revealed(page, 1)
 
 
@@ -122,6 +124,16 @@ def test_keys_alone_are_enough(trial, address, chromium):
                 break
         page.keyboard.press("Space")
         page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Try an example").wait_for()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.innerText") == "Try an example":
+                break
+        page.keyboard.press("Enter")
+        page.get_by_text("a red circle").wait_for()
+        page.locator(".pair.revealed").wait_for()
+        page.keyboard.type("15")  # the example: nothing of it is stored
         page.keyboard.press("Enter")
         revealed(page, 1)
         page.keyboard.press("Enter")  # nothing is answered: it says so and stays
@@ -239,8 +251,8 @@ def test_a_prompt_is_text_and_never_markup(trial, address, chromium):
         seen = []
         for position in range(1, 8):
             revealed(page, position)
-            seen.append(page.locator(".prompt").inner_text())
-            assert page.locator(".prompt *").count() == 0
+            seen.append(page.locator(".prompt .text").inner_text())
+            assert page.locator(".prompt .text *").count() == 0
             answer(page)
         assert "<script>alert('x')</script>" in seen and "猫" in seen
 
@@ -277,6 +289,7 @@ def test_arabic_runs_right_to_left_and_left_stays_left(trial, address, chromium)
     with tab(chromium, link(trial, address), locale="ar-EG") as page:
         page.locator('[data-testid="stCheckbox"] label').click()
         page.get_by_role("button", name="ابدأ").click()
+        page.get_by_role("button", name="جرّب مثالًا").click()
         page.locator(".pair.revealed").wait_for()
         assert page.locator(".page").get_attribute("dir") == "rtl"
         boxes = [page.locator(".answer").nth(column).bounding_box()["x"] for column in range(4)]

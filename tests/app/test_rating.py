@@ -108,7 +108,7 @@ def test_who_guesses_links_has_to_wait(trial, here, monkeypatch):
     monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.9")  # a run without a server knows no address
     assert "This link does not work" in said(visit(t="guess"))
     for _ in range(18):
-        LINKS.wrong("192.0.2.9", datetime.now(UTC))
+        LINKS.count("192.0.2.9", datetime.now(UTC))
     assert "This link does not work" in said(visit(t="guess"))
     assert "Too many attempts" in said(visit(t=trial.invite().token))
 

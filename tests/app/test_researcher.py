@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from app.views.quality import side_sentence
+from app.views.entering import may_enter
+from app.views.quality import share_sentence, side_sentence
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.proportion import wilson
 from evalkit.store import db
@@ -85,7 +86,7 @@ def test_progress_counts_people_and_programs_apart(inside):
     assert "8 of 14 votes are simulated" in text(inside)
 
 
-@pytest.mark.parametrize("view", ["Progress", "Raters", "Quality", "Closing"])
+@pytest.mark.parametrize("view", ["Progress", "Raters", "Quality", "Rehearsal", "Closing"])
 def test_no_view_names_a_system_or_an_arm(inside, study, view):
     see(inside, view)
     assert not inside.exception and not inside.error
@@ -125,6 +126,38 @@ def test_sides_are_said_with_n_and_interval():
     )
     assert side_sentence(wilson(5, 10)).endswith("as expected when sides are balanced.")
     assert side_sentence(Estimate(None, None, None, 0, "wilson")) == "No vote was for a side yet."
+
+
+def test_a_preview_and_a_pilot_are_studies_of_their_own(inside, study):
+    see(inside, "Rehearsal")
+    inside.button("preview").click().run()
+    link = next(code.value for code in inside.code if "?t=" in code.value)
+    next(button for button in inside.button if button.label == "Begin a pilot").click().run()
+    assert not inside.exception and not inside.error
+    with db.session(study.engine, reading=True) as session:
+        modes = {row.mode: row.id for row in session.scalars(select(StudyRow))}
+        state = serving.enter(session, link.split("t=")[1], NOW)
+    assert set(modes) == {"study", "preview", "pilot"} and state.study_id == modes["preview"]
+    assert {option.rsplit(", ", 1)[-1] for option in inside.sidebar.selectbox[0].options} >= {"preview", "pilot"}
+
+
+def test_shares_are_said_with_n_and_interval():
+    assert share_sentence(9, 10, "golds answered rightly") == "Golds answered rightly: 90 % (60-98), n = 10."
+    assert share_sentence(0, 0, "golds answered rightly") == "No golds yet."
+
+
+@pytest.mark.parametrize(
+    ("email", "verified", "allowed", "expected"),
+    [
+        ("Ada@lab.example", True, "ada@lab.example, bo@lab.example", True),
+        ("ada@lab.example", False, "ada@lab.example", False),
+        ("eve@lab.example", True, "ada@lab.example", False),
+        ("", True, "", False),
+        ("", True, " , ", False),
+    ],
+)
+def test_who_may_sign_in(email, verified, allowed, expected):
+    assert may_enter(email, verified, allowed) is expected
 
 
 def test_closing_asks_for_the_name_and_seals(inside, study):

@@ -74,16 +74,16 @@ def test_no_other_door_of_streamlit_is_open(address):
     )
 
 
-def test_a_visit_answers_through_the_websocket_alone(trial, address):
+def test_a_visit_without_a_browser(trial, address):
     with Visit(address, trial.invite().token) as visit:
         assert visit.comparison is None
         visit.consent()
         first = visit.comparison
         visit.answer({question["name"]: "neither" for question in first["questions"]})
-        assert visit.comparison["position"] == 2 and set(visit.comparison["acknowledged"].values()) == {None}
+        assert visit.comparison["position"] == 2 and set(visit.acknowledged.values()) == {None}
         visit.send([{"do": "cast", "assignment": first["assignment"], "question": "aesthetics", "choice": "left",
                      "response_ms": 1}])  # fmt: skip
-        assert set(visit.comparison["acknowledged"].values()) == {"That was not saved. Please load the page again."}
+        assert set(visit.acknowledged.values()) == {"That was not saved. Please load the page again."}
 
 
 def test_ten_raters_at_once_lose_no_vote(trial, address):

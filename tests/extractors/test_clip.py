@@ -51,7 +51,11 @@ def test_text_rows_equal_one_text_at_a_time_without_padding(settings, checkpoint
 def test_tokens_beyond_the_context_are_counted(settings, checkpoint):
     # Every word "a" is one token; start and end are two more.
     exact = " ".join("a" for _ in range(CONTEXT - 2))
-    assert clip.excess_tokens([exact, exact + " a", "a " * 200], settings, "tiny-clip") == [0, 1, 202 - CONTEXT]
+    assert clip.excess_tokens([exact, exact + " a", "a " * 200], clip.find_checkpoint(settings, "tiny-clip")) == [
+        0,
+        1,
+        202 - CONTEXT,
+    ]
 
 
 def test_the_identity_follows_the_weights(settings, checkpoint):
@@ -86,7 +90,7 @@ def test_a_hub_that_cannot_be_reached_is_an_error_with_a_way_out(settings, monke
 def test_damaged_weights_are_an_error(settings, checkpoint):
     weights = checkpoint / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ModelError, match="CLIP cannot be read"):
+    with pytest.raises(ModelError, match="CLIPModel cannot be read"):
         clip.load(settings, "tiny-clip")
 
 

@@ -16,7 +16,9 @@ def run(tmp_path, planted, monkeypatch):  # noqa: F811
     monkeypatch.setattr(representation, "heim_tone", lambda path: 4)
     settings = Settings(root=tmp_path, _env_file=None)
     rows = [row.as_row() for row in representation.check(material(settings, heim_compat=True))]
-    run = simulate_run(tmp_path / "run", Plan(systems=("one", "two"), titles=("One", "Two"), parts=("images",)))
+    run = simulate_run(
+        tmp_path / "run", Plan(systems=("one", "two"), titles=("One", "Two"), parts=("images",), published=False)
+    )
     numbers = dict.fromkeys(("value", "low", "high", "p", "p_holm"), "float64")
     run.write_table("audit.parquet", pd.DataFrame(rows, columns=list(AUDIT)).astype(numbers), "audit")
     checks = {"representation": {"limits": list(representation.info.limits)}}
@@ -31,7 +33,7 @@ def test_it_says_distance_chance_and_how_many_could_not_be_judged(run):
     figures = [block for block in found.blocks if block.kind == "figure"]
     assert len(figures) == 2 and "no face" in figures[0].panels[0].svg and "Monk 10" in figures[1].panels[0].svg
     said = str(found.blocks)
-    assert "HEIM" in said and "cannot come out" in said and "0.18" in said
+    assert "HEIM" in said and "such skin is not seen" in said and "0.18" in said
     assert "by this classifier" in said or "as this classifier perceives it" in said
 
 

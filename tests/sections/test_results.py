@@ -117,7 +117,7 @@ def test_a_metrics_agreement_with_people_beside_that_of_the_raters(run: Run, sec
         others = votes[(votes["image_a"] == vote.image_a) & (votes["rater"] != vote.rater)]["choice"].value_counts()
         if others.get("a", 0) != others.get("b", 0):
             with_others.append((others.get("a", 0) > others.get("b", 0)) == (vote.choice == "a"))
-    numbers = sections["metrics"]["numbers"]
+    numbers = sections["health"]["numbers"]
     for name, hits in (("clip_score", right), ("raters", with_others)):
         found = numbers[f"aesthetics/agreement with {name}"]
         assert found["value"] == pytest.approx(np.mean(hits)) and found["n"] == len(hits)

@@ -62,6 +62,17 @@ def test_its_tokenizer_cuts_them_up(small_audit):
     assert broken["hi"] > 0.3 and broken["en"] == 0
 
 
+def test_its_tokenizer_counts_what_it_does_not_see_of_long_and_odd_prompts():
+    pytest.importorskip("transformers")
+    from evalkit.checks._tokens import cuts
+    from tests.stages.test_audit import HOSTILE
+
+    found = dict(zip(HOSTILE, cuts(list(HOSTILE.values()), ROOT / "data/weights/emoji-sd/tokenizer"), strict=True))
+    assert min(found[lang].tokens for lang in ("ar", "hi", "ja")) > 200
+    assert all(found[lang].excess == found[lang].tokens - 77 for lang in ("ar", "hi", "ja"))
+    assert all(0 < cut.broken <= cut.tokens for cut in found.values())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_whole_study_every_language_has_a_gap_and_a_reworded_english_prompt_has_none(tmp_path):

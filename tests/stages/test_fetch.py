@@ -7,7 +7,9 @@ import sys
 import pytest
 import yaml
 
-from evalkit.errors import ModelError
+from evalkit.errors import ModelError, UnavailableError
+from evalkit.metrics import pick_score
+from evalkit.metrics._metric import Workplace
 from evalkit.models._hub_files import chosen_files
 from evalkit.spec.catalog import ModelCard
 from evalkit.spec.resolve import resolve
@@ -16,6 +18,7 @@ from tests.checkpoints import write_decidiffusion, write_stable_diffusion
 from tests.clip_checkpoint import write_clip
 from tests.conftest import ROOT
 from tests.hub import serving
+from tests.metrics import small_networks
 from tests.stages.drawing import stored, write_study
 
 CODE = """
@@ -94,6 +97,23 @@ def test_from_the_hub_to_images_and_then_offline(checkout, hub, settings):
     assert len(hub.asked) == asked
     [offline] = call(checkout, hub, "generate", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
     assert offline["said"].startswith("nothing to draw")
+
+
+def test_the_weights_of_a_metric_are_pinned_and_fetched_and_code_beside_them_is_not(checkout, hub, settings):
+    hub.repositories["some/sd"] = write_stable_diffusion(checkout / "hub/sd")
+    hub.repositories["some/pick"] = write_clip(checkout / "hub/pick")
+    (checkout / "hub/pick/code.py").write_text("raise SystemExit('ran')")
+    small_networks.card(checkout, "pickscore-v1", source="some/pick", files=["*"], base="clip-vit-h-14")
+    small_networks.card(checkout, "clip-vit-h-14", source="some/pick", files=["*.json"])
+    cards = {"sd": {"source": "some/sd", "revision": "unpinned"}}
+    write_study(checkout, cards=cards, metrics=["pick_score"])
+    with pytest.raises(UnavailableError, match="not pinned"):
+        pick_score.identity(Workplace(settings, checkout / "features"))
+    call(checkout, hub, "fetch")
+    assert lock(checkout)["models"] == dict.fromkeys(("sd", "pickscore-v1", "clip-vit-h-14"), hub.revision)
+    assert "model.safetensors" in hub.asked and "code.py" not in hub.asked
+    place = Workplace(settings, checkout / "features", revisions=lock(checkout)["models"])
+    assert f"pickscore-v1:{hub.revision[:8]}+clip-vit-h-14:{hub.revision[:8]}" in pick_score.identity(place)
 
 
 def test_a_locked_revision_stays_when_the_hub_moves_on(checkout, hub):

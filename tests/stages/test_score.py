@@ -59,7 +59,7 @@ def test_prompts_that_clip_cut_are_named_and_counted(settings):
     score(resolved, settings)
     cut = scores(resolved, settings)["reason"].str.startswith("prompt cut")
     assert cut.sum() == 2
-    assert "the prompt of 1 images was cut" in value_of(record(resolved, settings), "few")["note"]
+    assert "1 of 12 images have a prompt that was cut" in value_of(record(resolved, settings), "few")["note"]
 
 
 def test_a_second_run_computes_and_writes_nothing(settings, monkeypatch):

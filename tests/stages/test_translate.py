@@ -1,6 +1,7 @@
 """`evalkit translate`: real code paths on tiny random models, people's translations, and the way back from a reader."""
 
 import csv
+import json
 
 import pytest
 
@@ -138,3 +139,27 @@ def test_the_real_encoder_tells_a_paraphrase_from_something_else():
         ["a dog on a blue background"] * 2, ["on a blue background, a picture of a dog", "two lawyers at lunch"]
     )
     assert same > 0.9 > other
+
+
+def test_hostile_texts_come_back_as_they_were(tmp_path, settings):
+    from evalkit.prompts import tables
+    from evalkit.spec.catalog import Prompt, PromptSet
+    from evalkit.translation._table import write_prompts
+
+    texts = [
+        'a "quoted", word',
+        "two\nlines\u2028and\u0085three",
+        "\u200b\u202eكلب\u202c 👩🏿\u200d🚀",
+        "=1+1",
+        "犬 कुत्ता; x\ty",
+    ]
+    before = [Prompt(key=f"k-{n}", text=text, lang="ar", source="human") for n, text in enumerate(texts)]
+    write_prompts(tmp_path / "odd.csv", before)
+    odd = PromptSet(name="odd", title="Odd", source=str(tmp_path / "odd.csv"))
+    assert tables.load(odd, settings) == before
+    lines = [
+        f'{{"key": "k-{n}", "lang": "ar", "source": "human", "text": {json.dumps(t, ensure_ascii=False)}}}'
+        for n, t in enumerate(texts)
+    ]
+    (tmp_path / "odd.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert tables.load(odd.model_copy(update={"source": str(tmp_path / "odd.jsonl")}), settings) == before

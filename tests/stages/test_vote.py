@@ -136,7 +136,7 @@ def test_a_changed_study_file_is_another_study(drawn, settings, checkout):
     path.write_text(path.read_text().replace("raters: 3", "raters: 4"))
     other = resolve("trial", checkout)
     assert other.run_name != drawn.run_name
-    with pytest.raises(VotingError, match="not open for votes"):
+    with pytest.raises(VotingError, match=r"the study file differs from the frozen one: voting.raters was 3, is 4"):
         vote.invite(other, settings)
 
 

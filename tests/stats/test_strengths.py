@@ -136,3 +136,26 @@ def test_few_prompts_give_strengths_without_intervals_or_ranks() -> None:
     data = votes(1)
     ranking = rank_systems(**{**data, "prompts": data["prompts"] % 7})
     assert all(s.estimate.low is None and s.best_rank is None for s in ranking.strengths)
+
+
+def test_the_statistics_journals_of_stigler() -> None:
+    """Citations between four journals (Stigler 1994; Agresti): log-strengths against Biometrika as published."""
+    cited = {
+        ("Biometrika", "Communications"): (730, 33),
+        ("Biometrika", "JASA"): (498, 320),
+        ("Biometrika", "JRSS-B"): (221, 284),
+        ("Communications", "JASA"): (68, 813),
+        ("Communications", "JRSS-B"): (17, 276),
+        ("JASA", "JRSS-B"): (142, 325),
+    }
+    games = [
+        (a, b, outcome)
+        for (a, b), counts in cited.items()
+        for outcome, n in zip((1, -1), counts, strict=True)
+        for _ in range(n)
+    ]
+    first, second, outcomes = (list(column) for column in zip(*games, strict=True))
+    ranking = rank_systems(first, second, outcomes, np.arange(len(games)), None)
+    found = by_name(ranking)
+    against = [found[name] - found["Biometrika"] for name in ("Communications", "JASA", "JRSS-B")]
+    assert against == pytest.approx([-2.949, -0.480, 0.269], abs=1e-3)

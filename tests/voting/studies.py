@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,12 @@ from sqlalchemy import Engine
 
 from evalkit import prompts
 from evalkit.settings import Settings
-from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
+from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy, resolve
 from evalkit.store import db
-from evalkit.voting import arms, events, freezing, invites, opening, seals, serving
+from evalkit.voting import arms, events, extras, freezing, invites, opening, seals, serving
 from evalkit.voting.arms import Arms
-from evalkit.voting.gallery import Gallery, Picture
+from evalkit.voting.gallery import Gallery, Picture, Source
 from evalkit.voting.pictures import Size
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
@@ -38,15 +39,22 @@ class Trial:
     planned: list[PlannedImage]
 
     def arrive(
-        self, count: int = 1, *, now: datetime = NOW, valid_days: float = 7, simulated: bool = False
+        self,
+        count: int = 1,
+        *,
+        now: datetime = NOW,
+        valid_days: float = 7,
+        simulated: bool = False,
+        study_id: int | None = None,
+        languages: Sequence[str] = ("en",),
     ) -> list[int]:
         """New raters who have agreed to take part."""
         with db.session(self.engine) as session:
             made = invites.invite(
-                session, self.study_id, count=count, valid_days=valid_days, now=now, simulated=simulated
+                session, study_id or self.study_id, count=count, valid_days=valid_days, now=now, simulated=simulated
             )
             for invite in made:
-                serving.consent(session, invite.rater_id, "1", now, ["en"])
+                serving.consent(session, invite.rater_id, "1", now, languages)
             return [invite.rater_id for invite in made]
 
     def show(self, rater: int, now: datetime = NOW) -> serving.Presented:
@@ -60,6 +68,8 @@ class Trial:
         shown = self.show(rater, now)
         with db.session(self.engine) as session:
             for question in shown.questions:
+                if shown.prompt_hidden and question.needs_prompt:
+                    serving.reveal(session, rater, shown.assignment_id, now)
                 serving.cast(session, rater, shown.assignment_id, question.name, choice, 900, now, "test")
             serving.finish(session, rater, shown.assignment_id, now)
         return shown
@@ -77,7 +87,9 @@ def write_study(
         rows = [(f"s-{number}", SCENES[number % len(SCENES)] + f" {number}", "en") for number in range(prompt_count)]
         csv.writer(file).writerows([("key", "prompt", "lang"), *rows])
     (checkout / "data/prompts/scenes.yaml").write_text("title: Scenes\nsource: data/prompts/scenes.csv\n")
+    analysis = voting.pop("analysis", {})
     study = {
+        "analysis": analysis,
         "title": "shapes-u against shapes-v",
         "systems": [
             {"name": f"system-{card[-1]}", "model": card, "sampling": {"steps": 3 * 2**place}}
@@ -96,19 +108,29 @@ def planned_images(resolved: ResolvedStudy, settings: Settings) -> list[PlannedI
     return opening.shown_images(plan_images(chosen, resolved), voting_keys(chosen, resolved), design)
 
 
+def spare_images(resolved: ResolvedStudy, settings: Settings) -> list[PlannedImage]:
+    chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
+    return opening.spare_images(plan_images(chosen, resolved), spare_keys(chosen, resolved))
+
+
 def freeze(engine: Engine, resolved: ResolvedStudy, settings: Settings) -> Trial:
     """Opens a study without making its pictures."""
+    design = opening.require_design(resolved)
+    parallel = prompts.load(resolved.prompt_set, settings)
     planned = planned_images(resolved, settings)
-    keys = {image.key: secrets.token_hex(16) for image in planned}
+    judged, spare = (
+        [Source(image, Path("none"), "") for image in group] for group in (planned, spare_images(resolved, settings))
+    )
+    sources = {secrets.token_hex(16): source for source in [*judged, *extras.extras(judged, spare, design)]}
     pictures = tuple(
-        Picture(keys[image.key], image, f"voting/none/{keys[image.key]}.png", hashlib.sha256(b"").hexdigest())
-        for image in planned
+        Picture(key, source.planned, f"voting/none/{key}.png", hashlib.sha256(b"").hexdigest(), source.role)
+        for key, source in sources.items()
     )
     codes = arms.new_codes([system.name for system in resolved.study.systems])
-    link = Arms(resolved.sha, codes, {opaque: key for key, opaque in keys.items()})
+    link = Arms(resolved.sha, codes, {key: source.planned.key for key, source in sources.items()})
     with db.session(engine) as session:
         shown = Gallery(pictures, Size(512, 512), True)
-        frozen = freezing.freeze(session, resolved, opening.require_design(resolved), shown, link, NOW)
+        frozen = freezing.freeze(session, resolved, shown, link, NOW, parallel)
         detail = {"design_sha": seals.design_sha(session, frozen.study_id)}
         events.append(session, frozen.study_id, "open", NOW, detail=detail)
     return Trial(engine, resolved, frozen.study_id, link, planned)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evalkit.voting.drawing import Pair, Sheet, Shown, draw_sheets
+from evalkit.voting.drawing import Asked, Pair, Sheet, Shown, draw_sheets, questions_asked
 
 QUESTIONS = ("aesthetics", "alignment")
 
@@ -28,7 +28,8 @@ def pairs_of(arms: int, prompts: int, images: int) -> list[Pair]:
 
 
 def drawn(pairs: Sequence[Pair], sheets: int, per_sheet: int, seed: str = "s") -> list[Sheet]:
-    return draw_sheets(pairs, sheets=sheets, per_sheet=per_sheet, questions=QUESTIONS, seed=seed)
+    asked = questions_asked(QUESTIONS, (), hide=False, random=Random(seed))
+    return draw_sheets(pairs, sheets=sheets, per_sheet=per_sheet, asked=asked, seed=seed)
 
 
 def spread(counts: Counter, keys: Sequence) -> int:
@@ -55,7 +56,7 @@ def faults(sheets: Sequence[Sheet], pairs: Sequence[Pair], per_sheet: int) -> se
         found.add("sides over the sheets")
     if any(spread(seen, [pair for pair in pairs if pair.arms == both]) > 1 for both in arms):
         found.add("how often a pair is shown")
-    if spread(Counter(sheet.questions[0] for sheet in sheets), QUESTIONS) > 1:
+    if spread(Counter(sheet.asked.questions[0] for sheet in sheets), QUESTIONS) > 1:
         found.add("order of the questions")
     return found
 
@@ -82,7 +83,7 @@ def one_twice(sheet: Sheet, random: Random) -> Sheet:
 
 
 def asked_in_one_order(sheet: Sheet, random: Random) -> Sheet:
-    return replace(sheet, questions=QUESTIONS)
+    return replace(sheet, asked=Asked(QUESTIONS))
 
 
 @pytest.mark.parametrize("fault", [by_coin, a_always_left, one_twice, asked_in_one_order])

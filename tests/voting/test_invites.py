@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from evalkit.errors import VotingError
 from evalkit.store import db
 from evalkit.store.tables import RaterRow, VoteRow
-from evalkit.voting import closing, invites, serving
+from evalkit.voting import closing, invites, privacy, serving
 from tests.voting.studies import NOW
 
 
@@ -65,7 +65,7 @@ def test_erasing_removes_the_person_and_keeps_the_votes(trial):
         serving.consent(session, invite.rater_id, "1", NOW, ["en"], {"profession": "painter"}, {"display": "old"})
     trial.answer(invite.rater_id)
     with db.session(trial.engine) as session:
-        invites.erase(session, invite.rater_id, NOW)
+        privacy.erase(session, invite.rater_id, NOW)
     with db.session(trial.engine, reading=True) as session:
         row = session.get(RaterRow, invite.rater_id)
         assert (row.languages, row.background, row.viewing) == ([], {}, {}) and row.erased_at == NOW

@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.errors import VotingError
 from evalkit.store import db
-from evalkit.voting import closing, invites, monitor, serving
+from evalkit.voting import closing, invites, monitor, privacy, serving
 from tests.voting.studies import NOW
 
 LATER = NOW + timedelta(days=3)
@@ -52,7 +52,7 @@ def test_finished_erased_and_closed_are_told(sqlite_trial):
     for _ in range(8):
         trial.answer(done)
     with db.session(trial.engine) as session:
-        invites.erase(session, gone, NOW)
+        privacy.erase(session, gone, NOW)
         closing.set_closed(session, trial.study_id, LATER)
     now = seen(trial)
     assert [rater.state for rater in now.raters] == ["finished", "erased"] and now.closed_at == LATER

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import RunError
+from evalkit.spec.design import Exclusions
 from evalkit.store import db, frames
 from evalkit.store.tables import StudyRow
 from evalkit.voting import closing, invites, serving, tidy
@@ -84,7 +85,7 @@ def test_no_votes_are_an_empty_table_and_raters_who_never_came_are_told_apart(sq
     with db.session(trial.engine) as session:
         invites.invite(session, trial.study_id, count=1, valid_days=1, now=NOW)
     with db.session(trial.engine, reading=True) as session:
-        table = tidy.raters(session, trial.study_id, export(trial))
+        table = tidy.raters(session, trial.study_id, export(trial), Exclusions())
         flow = tidy.flow(session, trial.study_id)
     assert sorted(table["excluded_because"]) == ["", "did not agree to take part", "did not vote"]
     assert sorted(table["n_votes"]) == [0, 0, 2] and table["gold_accuracy"].isna().all()

@@ -61,7 +61,7 @@ function makePair(section, onReveal, onTrouble) {
 async function fetchImage(address) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const response = await fetch(`${location.pathname.replace(/\/$/, "")}${address}`, { cache: "no-store" });
+      const response = await fetch(here(address), { cache: "no-store" });
       if (!response.ok) throw new Error("image");
       return URL.createObjectURL(await response.blob());
     } catch (error) {

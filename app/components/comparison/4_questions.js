@@ -42,12 +42,13 @@ function makeQuestions(box, onChoice) {
       const same = JSON.stringify(questions) === box.dataset.questions;
       if (!same) { build(questions); box.dataset.questions = JSON.stringify(questions); }
     },
-    // `chosen`: question -> choice; `waiting`: the questions whose answer is not in the database yet.
-    mark(chosen, waiting, disabled) {
+    // `chosen`: question -> choice; `waiting`: the questions whose answer is not in the database yet; `closed`: those that
+    // cannot be answered now.
+    mark(chosen, waiting, closed) {
       box.querySelectorAll("input").forEach((input) => {
         input.checked = chosen[input.name] === input.value;
         input.toggleAttribute("data-waiting", waiting.has(input.name));
-        input.disabled = disabled;
+        input.disabled = closed(input.name);
       });
     },
     press(number) {
@@ -55,7 +56,7 @@ function makeQuestions(box, onChoice) {
       if (input && !input.disabled && !input.checked) input.click();
     },
     focusFirstOpen(chosen) {
-      const open = names.find((name) => !(name in chosen));
+      const open = names.find((name) => !(name in chosen) && !box.querySelector(`input[name="${CSS.escape(name)}"]`).disabled);
       box.querySelector(`input[name="${CSS.escape(open ?? names[0])}"]`)?.focus();
     },
     open(chosen) { return names.filter((name) => !(name in chosen)); },

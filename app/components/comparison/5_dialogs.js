@@ -40,6 +40,30 @@ function makeComplaint(dialog, onOpen, onClose, onSend) {
   };
 }
 
+function makeRemark(dialog, onOpen, onClose, onSend) {
+  const field = dialog.querySelector("textarea");
+  const [cancel, submit] = dialog.querySelectorAll("button");
+  cancel.addEventListener("click", () => dialog.close(""));
+  dialog.addEventListener("close", () => {
+    onClose();
+    if (dialog.returnValue === "send") onSend(field.value);
+  });
+  return {
+    open(words, text) {
+      dialog.returnValue = "";
+      dialog.querySelector("h2").textContent = words.comment_head;
+      field.setAttribute("aria-label", words.comment_head);
+      dialog.setAttribute("aria-label", words.comment);
+      field.value = text;
+      cancel.textContent = words.cancel;
+      submit.textContent = words.send;
+      dialog.showModal();
+      onOpen();
+    },
+    get isOpen() { return dialog.open; },
+  };
+}
+
 function offer(field, legend, options) {
   const head = document.createElement("legend");
   head.textContent = legend;

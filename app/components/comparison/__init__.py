@@ -12,20 +12,15 @@ FOLDER = Path(__file__).parent
 KEY = "comparison"
 
 
-def comparison(data: Mapping[str, Any], on_outbox: Callable[[], None]) -> None:
-    """Shows a comparison; `on_outbox` is called when the rater did something (`outbox()` tells what)."""
+def comparison(data: Mapping[str, Any], on_over: Callable[[], None]) -> None:
+    """Shows a comparison and all that follow; `on_over` is called when there is none any more."""
     component = st.components.v2.component(
         "evalkit.comparison",
         html=_read("page.html"),
         css=_read("page.css"),
         js="\n".join(_read(path.name) for path in sorted(FOLDER.glob("*.js"))),
     )
-    component(key=KEY, data=dict(data), default={"outbox": []}, on_outbox_change=on_outbox)
-
-
-def outbox() -> object:
-    """What the browser sent last, as it came."""
-    return dict(st.session_state.get(KEY, {})).get("outbox", [])
+    component(key=KEY, data=dict(data), on_over_change=on_over)
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,99 @@
+"""`POST /answers`: what a rater did, done and acknowledged, without running a page's script.
+
+Answers do not go over Streamlit's websocket: there, each would run the whole page again in a thread of its own. Here an
+answer costs one short transaction, needs no particular server of several, and outlives a dropped websocket.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app import actions, presenting
+from app.attempts import LINKS, RATERS
+from app.database import engine
+from app.wording import best_language, wording
+from evalkit.errors import EvalkitError, NotSavedError, VotingError
+from evalkit.store import db
+from evalkit.voting import invites, serving
+
+LOG = logging.getLogger(__name__)
+MOST_BYTES = 65_536
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+class Letter(BaseModel):
+    """What the browser sends: who it is, and its outbox."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    token: str = Field(max_length=100)
+    lang: str = Field(max_length=35)
+    outbox: actions.Outbox
+
+
+async def answers(request: Request) -> Response:
+    """Acknowledges what is committed, and gives the comparison that the rater is at now, if it is another.
+
+    200: `acknowledged`, action id -> null or what went wrong; `comparison`; `over` if the page has to be loaded anew.
+    503: nothing was kept and the same may be sent again, as after no answer at all. 400, 403, 413, 429: refused.
+    """
+    now, address = datetime.now(UTC), request.client.host if request.client else ""
+    letter = await _letter(request)
+    if isinstance(letter, Response):
+        return letter
+    if LINKS.exhausted(address, now) or RATERS.exhausted(letter.token, now):
+        return JSONResponse({}, 429, PRIVATE | {"Retry-After": "10"})
+    RATERS.count(letter.token, now)
+    try:
+        return JSONResponse(await run_in_threadpool(_settle, letter, now), headers=PRIVATE)
+    except NotSavedError as error:
+        LOG.warning("not saved: %s", error)
+        return JSONResponse({}, 503, PRIVATE | {"Retry-After": "2"})
+    except EvalkitError as error:
+        LOG.warning("refused: %s", error)
+        LINKS.count(address, now)
+        return JSONResponse({"over": True}, 403, PRIVATE)
+
+
+async def _letter(request: Request) -> Letter | Response:
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        return JSONResponse({}, 415, PRIVATE)  # what another site's form can send is none
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return JSONResponse({}, 413, PRIVATE)
+    try:
+        return Letter.model_validate_json(body)
+    except ValidationError as error:
+        LOG.warning("an outbox that is none: %s", error.errors(include_input=False, include_url=False)[:1])
+        return JSONResponse({}, 400, PRIVATE)
+
+
+def _settle(letter: Letter, now: datetime) -> dict[str, Any]:
+    lang = best_language(letter.lang)
+    with db.session(engine()) as session:
+        rater = invites.find(session, letter.token, now)
+        settled = actions.settle(letter.outbox, session, rater.id, now, wording(lang)["not_saved"])
+        if all(action.do in ("cast", "report", "comment") and settled[action.id] is None for action in letter.outbox):
+            return {"acknowledged": settled}
+        return {"acknowledged": settled, **_whereabouts(session, letter.token, lang, now)}
+
+
+def _whereabouts(session: Session, token: str, lang: str, now: datetime) -> dict[str, Any]:
+    """The comparison that the rater is at, or that there is none."""
+    state = serving.enter(session, token, now)
+    try:
+        found = None if state.finished or state.closed else presenting.comparison(session, state, token, lang, now)
+    except VotingError:
+        found = None
+    if found is None:
+        return {"over": True}
+    return {"comparison": found, "notice": presenting.notice(state, wording(lang), example=False)}

@@ -1,0 +1,68 @@
+"""Pictures and their prompts in one CLIP: what CLIPScore, R-precision, PickScore and HPS have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.extractors import Rows, clip
+from evalkit.extractors._cache import cached_features
+from evalkit.metrics._metric import PROMPT_CUT, Floats, Picture, Workplace
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Unit rows: `images` (pictures, d); `texts` (different prompts, d); `prompt_of`: each picture's row in `texts`.
+
+    `reasons` names, for each picture, what CLIP did not see of its prompt ("" where it saw all).
+    """
+
+    images: Floats
+    texts: Floats
+    prompt_of: npt.NDArray[np.intp]
+    prompts: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def cosines(self) -> Floats:
+        """Cosine of each picture with its own prompt."""
+        found: Floats = (self.images * self.texts[self.prompt_of]).sum(axis=1)
+        return found
+
+
+def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace) -> Embedded:
+    """Embeds what is not in the cache: each picture once, each prompt once."""
+    texts = {_sha(picture.prompt): picture.prompt for picture in pictures}
+    cache, settings = (workplace.features, workplace.progress), workplace.settings
+    identity = checkpoint.identity
+    of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *cache)
+    paths = {picture.sha256: picture.path for picture in pictures}
+    of_image = cached_features(paths, identity, lambda: clip.load_pictures(checkpoint, settings), *cache)
+    place = {prompt: row for row, prompt in enumerate(texts.values())}
+    cut = clip.excess_tokens(list(texts.values()), checkpoint)
+    own = np.array([place[picture.prompt] for picture in pictures], dtype=np.intp)
+    return Embedded(
+        images=unit(np.stack([of_image[picture.sha256] for picture in pictures])),
+        texts=unit(np.stack([of_text[sha] for sha in texts])),
+        prompt_of=own,
+        prompts=tuple(texts.values()),
+        reasons=tuple(_reason(cut[row]) for row in own),
+    )
+
+
+def unit(rows: Rows) -> Floats:
+    """Each row divided by its length, in float64."""
+    exact = np.asarray(rows, dtype=np.float64)
+    return np.asarray(exact / np.linalg.norm(exact, axis=1, keepdims=True))
+
+
+def _reason(excess: int) -> str:
+    return f"{PROMPT_CUT}: CLIP did not see its last {excess} tokens" if excess else ""
+
+
+def _sha(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

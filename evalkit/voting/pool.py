@@ -1,0 +1,78 @@
+"""What absent raters left untouched returns to the pool: balance counts completed work only.
+
+A rater is absent when their invite was withdrawn, erased or has expired, or when nothing was served to them for
+`voting.hold_hours`. What they answered stays theirs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from evalkit.store.tables import AssignmentRow, RaterRow, SheetRow
+from evalkit.voting import events, seals
+
+
+def untouched(assignment: AssignmentRow | None) -> bool:
+    """Whether nothing was answered or reported on it yet."""
+    return assignment is None or not (assignment.votes or assignment.reports)
+
+
+def leftovers(session: Session, rater: RaterRow, readable: ColumnElement[bool], now: datetime) -> SheetRow | None:
+    """A new sheet with the untouched comparisons of an absent rater, and with their golds and warm-ups again."""
+    lapsed = session.scalars(
+        select(SheetRow)
+        .join(RaterRow, SheetRow.rater_id == RaterRow.id)
+        .where(SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated, readable)
+        .where(_absent(now))
+        .order_by(SheetRow.id)
+        .with_for_update(of=[SheetRow, RaterRow], skip_locked=True)  # a vote under way keeps its place
+    )
+    for old in lapsed:
+        left = _left(old)
+        if any(item.comparison.kind == "vote" for item in left):
+            return _moved(session, old, left, now)
+    return None
+
+
+def _absent(now: datetime) -> ColumnElement[bool]:
+    held = exists().where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.expires_at > now)
+    served = exists().where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.expires_at.is_not(None))
+    gone = or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now)
+    return or_(gone, and_(served, ~held))
+
+
+def _left(sheet: SheetRow) -> list[AssignmentRow]:
+    """What can go to another rater: untouched, and a repeat only together with its first showing."""
+    free = [item for item in sheet.assignments if item.finished_at is None and untouched(item)]
+    firsts = {item.comparison_id for item in free if item.occasion == 1}
+    return [item for item in free if item.occasion == 1 or item.comparison_id in firsts]
+
+
+def _moved(session: Session, old: SheetRow, left: list[AssignmentRow], now: datetime) -> SheetRow:
+    """The new sheet. Golds and warm-ups that the absent rater has done are drawn again, as a drawing of its own."""
+    draw, moved = seals.next_draw(session, old.study_id), {item.id for item in left}
+    again = [item for item in old.assignments if item.comparison.kind != "vote" and item.id not in moved]
+    new = SheetRow(
+        study_id=old.study_id, simulated=old.simulated, questions=old.questions, hides_prompt=old.hides_prompt,
+        lang=old.lang,
+    )  # fmt: skip
+    session.add(new)
+    for item in left:
+        item.sheet, item.served_at, item.expires_at = new, None, None
+    for item in again:
+        session.add(
+            AssignmentRow(
+                sheet=new, comparison_id=item.comparison_id, position=item.position, occasion=item.occasion,
+                a_is_left=item.a_is_left, draw=draw,
+            )
+        )  # fmt: skip
+    session.flush()
+    session.refresh(new)
+    session.expire(old, ["assignments"])
+    events.append(session, old.study_id, "pool", now, detail={"from": old.id, "to": new.id, "moved": len(left)})
+    if again:
+        seals.log_draw(session, old.study_id, draw, 1, "golds and warm-ups of a sheet from the pool", now)
+    return new

@@ -1,0 +1,128 @@
+"""CLIPScore from PNG files against torchmetrics: images a second and equal values, on a random ViT-B/32.
+
+    python -m tests.benchmarks.clip_score --peer PYTHON [--rounds 3] [--prompts 8]
+
+PYTHON has torchmetrics and transformers 4 (torchmetrics 1.9 fails on 5). Both sides work in processes that stay up, one
+after the other in each round, on one thread each, weights loaded before the clock starts. Writes clip_score.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES_PER_PROMPT, SIDE = 3, 512
+SIDES = ("torchmetrics", "pytorch", "openvino")
+
+
+def main() -> None:
+    """Measures, prints and writes the table."""
+    told = argparse.ArgumentParser()
+    told.add_argument("--peer", required=True)
+    told.add_argument("--rounds", type=int, default=3)
+    told.add_argument("--prompts", type=int, default=8)
+    asked = told.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        job = prepare(Path(folder), asked.prompts)
+        workers = {side: start(side, asked.peer if side == "torchmetrics" else sys.executable, job) for side in SIDES}
+        found = [{side: ask(worker) for side, worker in workers.items()} for _ in range(asked.rounds)]
+        for worker in workers.values():
+            worker.communicate("end\n")
+    table = as_markdown(found, asked.prompts * IMAGES_PER_PROMPT)
+    Path(__file__).with_suffix(".md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+def prepare(folder: Path, prompts: int) -> Path:
+    """A checkpoint of random weights in the real layout, PNG files, and prompts of the emoji set."""
+    import torch
+    from PIL import Image
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    words = json.loads((ROOT / "data/weights/emoji-clip/config.json").read_text())["text_config"]
+    ids = {
+        name: words[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id") if name in words
+    }
+    network = CLIPModel(CLIPConfig(text_config=ids, vision_config={}))
+    network.save_pretrained(folder / "clip")
+    for file in (ROOT / "data/weights/emoji-clip").glob("*"):
+        if "token" in file.name or file.name in ("vocab.json", "merges.txt"):
+            (folder / "clip" / file.name).write_bytes(file.read_bytes())
+    told = {
+        "crop_size": 224,
+        "size": 224,
+        "do_resize": True,
+        "do_center_crop": True,
+        "do_normalize": True,
+        "resample": 3,
+    }
+    told |= {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
+    told |= {"image_processor_type": "CLIPImageProcessor", "feature_extractor_type": "CLIPFeatureExtractor"}
+    (folder / "clip/preprocessor_config.json").write_text(json.dumps(told))
+    with (ROOT / "data/prompts/emoji.csv").open(encoding="utf-8") as file:
+        texts = list(dict.fromkeys(row["prompt"] for row in csv.DictReader(file) if row["lang"] == "en"))[:prompts]
+    rng, pairs = np.random.default_rng(0), []
+    for number, text in enumerate(text for text in texts for _ in range(IMAGES_PER_PROMPT)):
+        small = Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8))
+        small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        pairs.append([str(folder / f"{number}.png"), text])
+    (folder / "job.json").write_text(json.dumps({"clip": str(folder / "clip"), "pairs": pairs}))
+    return folder / "job.json"
+
+
+def start(side: str, python: str, job: Path) -> subprocess.Popen[str]:
+    """A worker, after it loaded its weights and ran once."""
+    command = [python, "-m", "tests.benchmarks.clip_score_worker", side, str(job)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    worker = subprocess.Popen(command, text=True, cwd=ROOT, **pipes)  # type: ignore[call-overload]
+    assert worker.stdout.readline().strip() == "ready", side
+    return worker
+
+
+def ask(worker: subprocess.Popen[str]) -> dict[str, object]:
+    """One round: seconds, CPU seconds and the value of each image."""
+    assert worker.stdin and worker.stdout
+    worker.stdin.write("go\n")
+    worker.stdin.flush()
+    return json.loads(worker.stdout.readline())
+
+
+def as_markdown(found: list[dict[str, dict]], images: int) -> str:
+    """The table: medians over rounds, ratios of each round's own pair."""
+    from tests.benchmarks.machine import described
+
+    lines = []
+    truth = np.array(found[0]["torchmetrics"]["values"])
+    for side in SIDES:
+        rate, cpu = (images / np.median([one[side][key] for one in found]) for key in ("wall", "cpu"))
+        ratios = [[one["torchmetrics"][key] / one[side][key] for one in found] for key in ("wall", "cpu")]
+        away = max(float(np.abs(np.array(one[side]["values"]) - truth).max()) for one in found)
+        spans = [f"{np.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f})" for ratio in ratios]
+        lines.append(f"| {found[0][side]['name']} | {rate:.2f} | {cpu:.2f} | {spans[0]} | {spans[1]} | {away:.1e} |")
+    return (
+        f"""# CLIPScore from PNG files
+
+`python -m tests.benchmarks.clip_score --peer PYTHON`, {time.strftime("%Y-%m-%d")}, {described()}.
+{images} images of {SIDE} px, {IMAGES_PER_PROMPT} a prompt, a random ViT-B/32, one thread each, {len(found)} rounds;
+ratios are of the same round: median (least to most). The machine was shared: CPU time is the steadier one.
+
+| | images/s | images/CPU s | faster than torchmetrics, wall | by CPU time | largest difference of a score (0-100) |
+|---|---|---|---|---|---|
+"""
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
