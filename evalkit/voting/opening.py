@@ -122,7 +122,7 @@ def open_study(
         _refuse_twice(session, resolved)
         _refuse_changed(session, resolved, beside)
     made = run.read_table("images.parquet", "images")
-    fit, lent = without_flagged(planned, made), without_flagged(spare, made)
+    fit, lent = without_flagged(planned, made), without_flagged(spare, made, needed=False)
     judged = choose(fit.images, made, settings)
     sources = [*judged, *extras.extras(judged, choose(lent.images, made, settings), design)]
     shown = gallery.make(sources, resolved.run_name, settings, progress)

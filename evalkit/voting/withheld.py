@@ -28,17 +28,17 @@ class Shown:
     """images that are not shown: the flagged ones and those beside them"""
 
 
-def without_flagged(planned: Sequence[PlannedImage], images: pd.DataFrame) -> Shown:
+def without_flagged(planned: Sequence[PlannedImage], images: pd.DataFrame, *, needed: bool = True) -> Shown:
     """The planned images without the scenes (prompt, language, number) of which one image is flagged.
 
     Raises:
-        VotingError: nothing is left.
+        VotingError: nothing is left, though it is `needed`.
     """
     objected = set(images.loc[images["flagged"], "key"])
     flagged = tuple(image for image in planned if image.key in objected)
     scenes = {_scene(image) for image in flagged}
     kept = tuple(image for image in planned if _scene(image) not in scenes)
-    if flagged and not kept:
+    if needed and flagged and not kept:
         hint = "take more images or another voting.seed, or draw with --no-safety-checker"
         raise VotingError("nothing is left for raters: one image of each prompt is flagged", hint=hint)
     return Shown(kept, flagged, len(planned) - len(kept))

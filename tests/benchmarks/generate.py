@@ -1,6 +1,7 @@
 """How fast `evalkit generate` draws, against the model card's own usage and against diffusers at its documented best.
 
-    python -m tests.benchmarks.generate            # about ten minutes; writes generate.md beside itself
+    python -m tests.benchmarks.generate            # minutes; writes generate.md beside itself
+    python -m tests.benchmarks.generate --part emoji-nas --parts FOLDER     # one part of it, kept for a later run
 
 Every way draws the same prompts with the same seeds, steps and threads into PNG files, in turn, round by round. Wall
 time and CPU time of the process are both given as ratios, since a busy machine spoils the first.
@@ -9,6 +10,7 @@ time and CPU time of the process are both given as ratios, since a busy machine 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +36,7 @@ from evalkit.store.manifest import hardware, versions
 from tests.checkpoints import write_stable_diffusion
 from tests.conftest import ROOT
 
-IMAGES, BATCH, ROUNDS = 32, 16, 3
+IMAGES, BATCH, ROUNDS = 16, 16, 2
 LOADERS = {"diffusers": diffusers, "decidiffusion": decidiffusion}
 Way = Callable[["Case", Path], None]
 
@@ -108,17 +110,24 @@ WAYS: dict[str, Way] = {
 }
 
 
-def cases(folder: Path) -> Iterator[Case]:
-    """The embedded pair as the demo draws it, and random pipelines of Stable Diffusion's shape."""
-    catalog = Catalog(ROOT)
-    for name, steps in (("emoji-nas", 30), ("emoji-sd", 50)):
-        card = catalog.model(name)
-        sampling = Sampling(steps=steps, guidance=3.0, guidance_rescale=0.7)
-        yield _case(name, card, ROOT / card.source, sampling, 64)
-    shaped = write_stable_diffusion(folder / "shaped")
-    for size in (64, 256):
+CASES = {
+    "emoji-nas": ("emoji-nas", 15, 64),
+    "emoji-sd": ("emoji-sd", 25, 64),
+    "random-64": (None, 10, 64),
+    "random-256": (None, 10, 256),
+}
+"""The embedded pair with half of the demo's steps, and random pipelines of Stable Diffusion's shape."""
+
+
+def case_of(name: str, folder: Path) -> Case:
+    model, steps, size = CASES[name]
+    if model is None:
         card = ModelCard(name="sd-shaped", title="random", source="x", size=size)
-        yield _case(f"random, SD-shaped, {size} px", card, shaped, Sampling(steps=20, guidance=7.5), size)
+        shaped = write_stable_diffusion(folder / name)
+        return _case(f"random, SD-shaped, {size} px", card, shaped, Sampling(steps=steps, guidance=7.5), size)
+    card = Catalog(ROOT).model(model)
+    sampling = Sampling(steps=steps, guidance=3.0, guidance_rescale=0.7)
+    return _case(f"{model}, {steps} steps", card, ROOT / card.source, sampling, size)
 
 
 def _case(name: str, card: ModelCard, folder: Path, sampling: Sampling, size: int) -> Case:
@@ -267,21 +276,40 @@ def memory_formats(case: Case, rounds: int = 9) -> Iterator[str]:
         yield f"| {case.name} | {samples} | {median(ratios[1:]):.2f} ({min(ratios[1:]):.2f}-{max(ratios[1:]):.2f}) |"
 
 
+PARTS = (*CASES, "formats", "outside", "files")
+
+
+def part_of(name: str, rounds: int, folder: Path) -> list[Any]:
+    """One part of the table: lines, or numbers."""
+    if name in CASES:
+        case = case_of(name, folder)
+        case.plain.set_progress_bar_config(disable=True)
+        return list(rows(case, rounds))
+    if name == "formats":
+        return [line for model in ("emoji-nas", "emoji-sd") for line in memory_formats(case_of(model, folder))]
+    return outside_networks(folder) if name == "outside" else list(encoders())
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--part", choices=PARTS, help="only this one, into --parts")
+    options.add_argument("--parts", type=Path, help="a folder of parts that were measured before")
     options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     wish = options.parse_args()
     prepare_torch(Settings(root=ROOT, threads=1, device="cpu", _env_file=None))
+    found = {}
     with tempfile.TemporaryDirectory() as place:
-        every = list(cases(Path(place)))
-        for case in every:
-            case.plain.set_progress_bar_config(disable=True)
-        speed = [row for case in every for row in rows(case, wish.rounds)]
-        formats = [row for case in every[:2] for row in memory_formats(case)]
-        outside = outside_networks(Path(place))
-    wish.out.write_text(page(speed, formats, outside, list(encoders()), wish.rounds), encoding="utf-8")
-    print(wish.out.read_text(encoding="utf-8"))
+        for name in [wish.part] if wish.part else PARTS:
+            kept = wish.parts / f"{name}.json" if wish.parts else Path(place) / "none"
+            found[name] = json.loads(kept.read_text()) if kept.is_file() else part_of(name, wish.rounds, Path(place))
+            if wish.parts:
+                wish.parts.mkdir(parents=True, exist_ok=True)
+                kept.write_text(json.dumps(found[name]))
+    if not wish.part:
+        speed = [line for name in CASES for line in found[name]]
+        text = page(speed, found["formats"], found["outside"], found["files"], wish.rounds)
+        wish.out.write_text(text, encoding="utf-8")
 
 
 def page(speed: list[str], formats: list[str], outside: list[float], files: list[str], rounds: int) -> str:
