@@ -9,22 +9,21 @@ install: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,postgres,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,postgres,audit,dev]'
 	@touch $@
 
 demo: install   ## the whole way on the embedded miniatures, in minutes
 	$(BIN)/evalkit demo
 
 test: install   ## the whole suite; what needs Chromium or PostgreSQL skips with a reason where they are absent
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-check: install  ## style, types, layers, known vulnerabilities, README
+check: install  ## style, types, layers, known vulnerabilities
 	$(BIN)/ruff check evalkit app tests
 	$(BIN)/ruff format --check evalkit app tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.dependency_audit
-	$(BIN)/python -m pytest -q tests/test_readme.py
 
 app: install    ## the raters' app at http://localhost:8501
 	$(BIN)/evalkit app rater
