@@ -19,6 +19,7 @@ def report(
     study: StudyName = DEFAULT,
     out: Annotated[Path | None, typer.Option(help="where to write it; default reports/STUDY-SHA8")] = None,
     sections: Names = "",
+    interim: Annotated[bool, typer.Option("--interim", help="of an open study, after `evalkit vote interim`")] = False,
     compare: Runs = None,
     same: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="systems that are versions of one")] = None,
     as_json: AsJson = False,
@@ -28,6 +29,7 @@ def report(
     \b
     Examples: evalkit report demo
               evalkit report demo --sections summary,study_tables,methods
+              evalkit report demo --interim
               evalkit report --compare data/runs/demo-1a2b3c4d data/runs/demo-5e6f7a8b --same nas-30=nas-20
     """
     from evalkit.stages.compare import compare as compare_stage
@@ -39,7 +41,7 @@ def report(
         first, second = (latest_run(this_settings().runs_dir, name) for name in compare)
         return compare_stage(first, second, this_settings(), same=pairs_of(same or []), out=out)
     run = latest_run(this_settings().runs_dir, study)
-    return stage(run, this_settings(), out=out, chosen=listed(sections))
+    return stage(run, this_settings(), out=out, interim=interim, chosen=listed(sections))
 
 
 @shown

@@ -24,6 +24,7 @@ PARTS = {
 }
 """The stages of a drawing that are networks, and the pipeline's names for them. `write` is the fifth stage."""
 PROBE_STEPS = 2
+PLAIN = "pytorch"
 PROMPTS = ("a red apple on a blue background", "two sheep in a field of flowers", "a lighthouse at night, oil painting")
 
 
@@ -81,19 +82,20 @@ def prepare(cell: Cell, folder: Path) -> None:
     Raises:
         ModelError: the runtime cannot take this network.
     """
-    call = cell.calls["step"][0]
+    call, answers = cell.calls["step"][0], list[Any]()
     begun = time.perf_counter()
     try:
         cell.forward = get(cell.runtime).prepare(call, folder)
-        first = first_tensor(call.repeat(cell.forward))
+        rise = peak_of(cell.network, lambda: answers.append(first_tensor(call.repeat(cell.forward))))
     except (ImportError, ModelError):
         raise
     except Exception as error:  # exporters and compilers raise many kinds
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ModelError(f"{cell.runtime} cannot run {cell.system}: {reason}", where=cell.runtime) from error
     cell.facts["prepare_seconds"] = time.perf_counter() - begun
-    cell.facts["peak_bytes"] = peak_of(cell.network, lambda: cell.one("step"))
-    cell.facts["answer_difference"] = _difference(first, first_tensor(call.repeat()))
+    cell.facts["peak_bytes"] = rise
+    plain = answers[0] if cell.runtime == PLAIN else first_tensor(call.repeat())
+    cell.facts["answer_difference"] = _difference(answers[0], plain)
 
 
 def timed(work: Callable[[], Any], device: str) -> tuple[float, Any]:

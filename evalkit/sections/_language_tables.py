@@ -10,6 +10,10 @@ from evalkit.sections._blocks import Column, Table
 from evalkit.sections._study import Facts
 from evalkit.stats.estimate import Estimate
 
+EXPLORATORY = (
+    "Exploratory: a few languages are few clusters. In simulations with languages that differ in more than tokens "
+    "such 95 % intervals hold the truth in 86 to 88 of 100 audits."
+)
 MEASURES: tuple[tuple[str, str, Callable[[Estimate], str]], ...] = (
     ("language_health", "blank", _format.share),
     ("language_health", "flagged", _format.share),
@@ -44,7 +48,8 @@ def beside_table(audited: Audited, facts: Facts) -> Table:
 def token_points(audited: Audited, facts: Facts) -> tuple[str, ...]:
     """The regression of the gap on tokenisation, a sentence a system and metric."""
     rows = audited.rows("tokenisation", "gap left at the tokens of the original")
-    return tuple(_sentence(audited, row, facts) for row in rows if row.estimate.value is not None)
+    found = [_sentence(audited, row, facts) for row in rows if row.estimate.value is not None]
+    return (*found, EXPLORATORY) if found else ()
 
 
 def _row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...]:

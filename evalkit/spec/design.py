@@ -63,9 +63,6 @@ class Design(Spec):
     rounds: int | None = Field(
         default=None, ge=1, description="over two systems: rounds of a round-robin on each prompt; all pairs if absent"
     )
-    pairing: Literal["balanced", "adaptive"] = Field(
-        default="balanced", description="adaptive: later sheets ask more about pairs that are still open"
-    )
     hide_prompt: Literal["never", "half"] = Field(
         default="never", description="half: on half of the sheets the prompt comes after the questions without it"
     )

@@ -118,10 +118,13 @@ def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
     """Everything that a study takes from a hub: models, networks of metrics, prompts."""
     cards = {card.name: card for card in resolved.cards.values() if card.is_hub}
     found = [Need("model", card.source, _pin(card.revision), card=card) for card in cards.values()]
-    found += [Need("model", card.source, _pin(card.revision), card=card) for card in _network_cards(resolved)]
-    for name, revision in dict.fromkeys(_networks(resolved)):
+    locked = load_lock(lock_path(resolved.path)).models
+    for network in _network_cards(resolved):
+        revision = locked.get(network.name) or _pin(network.revision)
+        found.append(Need("model", network.source, revision, card=network))
+    for name, pin in dict.fromkeys(_networks(resolved)):
         if not (resolved.root / name).is_dir():
-            found.append(Need("model", name, revision))
+            found.append(Need("model", name, pin))
     prompt_set = _prompts(resolved)
     if prompt_set.revision is not None and not (prompt_set.loader == "parti" and settings.parti):
         found.append(Need("dataset", prompt_set.source, _pin(prompt_set.revision), prompt_set=prompt_set))

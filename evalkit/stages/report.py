@@ -70,8 +70,13 @@ def compose(run: Run, *, interim: bool = False, chosen: Sequence[str] = ()) -> d
 
 
 def require_closed(run: Run, *, interim: bool) -> None:
-    """Refuses to look into a study that is still open, unless that is asked for by name."""
-    voting = read_voting(run)
-    if run.has("votes.parquet") and voting.get("closed_at", "unknown") is None and not interim:
+    """Refuses to look into a study that is still open, unless that is asked for by name; and the other way round."""
+    open_ = bool(voting := read_voting(run)) and voting.get("closed_at", "unknown") is None
+    if interim and not open_:
+        raise RunError("the study is not open: there is nothing interim about it", where=run.name, hint="no --interim")
+    if interim and not run.has("votes.parquet"):
+        hint = '`evalkit vote interim --reason "..."` first: the look is a line in the log of the study'
+        raise RunError("the votes of the open study were not exported", where=run.name, hint=hint)
+    if run.has("votes.parquet") and open_ and not interim:
         hint = "`evalkit vote close` first, or --interim, which every page will say"
         raise RunError("the study is still open: results are read once, after it closed", where=run.name, hint=hint)

@@ -104,13 +104,15 @@ class Run:
 
 
 def latest_run(runs_dir: Path, study_name: str) -> Run:
-    """The run of a study that was worked on last, for commands that take a name only.
+    """The run of a study that was worked on last, by its name, the path of its file, or the folder of the run.
 
     Raises:
         RunError: there is none.
     """
     if (Path(study_name) / "study.yaml").is_file():
         return Run(Path(study_name))
+    if Path(study_name).suffix in (".yaml", ".yml"):
+        study_name = Path(study_name).stem
     found = [path for path in runs_dir.glob(f"{study_name}-????????") if (path / "study.yaml").is_file()]
     if not found:
         hint = f"evalkit generate {study_name}"

@@ -40,7 +40,8 @@ class Plan:
         """From a study's frozen spec."""
         asked = spec["questions"]
         without = tuple(question["name"] for question in asked if not question.get("needs_prompt", True))
-        return Plan(Design.model_validate(spec["voting"]), tuple(question["name"] for question in asked), without)
+        known = {key: value for key, value in spec["voting"].items() if key in Design.model_fields}
+        return Plan(Design.model_validate(known), tuple(question["name"] for question in asked), without)
 
 
 def draw(deck: Deck, plan: Plan, sheets: int, seed: str) -> list[Sheet]:

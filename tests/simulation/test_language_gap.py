@@ -39,3 +39,8 @@ def test_the_twin_an_interval_that_ignores_prompts_covers_too_little():
         found = gap(values, np.arange(values.size), rng=rng, resamples=1).estimate
         inside += found.low <= 0 <= found.high
     assert inside / 300 < 0.92
+
+
+def test_the_committed_table_is_there():
+    text = language_gap.RESULTS.read_text(encoding="utf-8")
+    assert "| 24 | normal | -8 |" in text and "Holm over 11 languages" in text

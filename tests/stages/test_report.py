@@ -148,6 +148,12 @@ def test_an_open_study_is_reported_only_as_interim_and_that_is_never_forgotten(r
     assert not any(warning.startswith("Interim") for warning in report(run, settings).warnings)
     text = (settings.reports_dir / run.name / "report.md").read_text()
     assert "looked at 1 time before the study closed" in text
+    with pytest.raises(RunError, match="not open"):
+        report(run, settings, interim=True)
+    run.write_json("voting.json", {"opened_at": "2026-11-23", "closed_at": None})
+    run.path("votes.parquet").unlink()
+    with pytest.raises(RunError, match="not exported"):
+        report(run, settings, interim=True)
 
 
 HOSTILE = Plan(

@@ -92,3 +92,11 @@ def test_the_latest_run_is_the_one_worked_on_last(tmp_path: Path) -> None:
     assert latest_run(tmp_path, "x").name == "x-aaaaaaaa"
     lines = (tmp_path / "x-aaaaaaaa" / "log.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["what"] == "touched"
+
+
+def test_the_latest_run_is_found_by_name_by_the_path_of_its_study_file_and_by_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "mine-0123abcd"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("title: Mine\n")
+    for named in ("mine", str(tmp_path / "elsewhere" / "mine.yaml"), str(folder)):
+        assert latest_run(tmp_path / "runs", named).folder == folder
