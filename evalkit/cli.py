@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -185,6 +185,8 @@ def score(
     study: Annotated[str, typer.Argument(metavar="STUDY|DIR", help="a study, or a folder of pictures")] = DEFAULT,
     metrics: Names = "",
     reference: Annotated[Path | None, typer.Option(help="score the folder against this folder or .npz file")] = None,
+    save_statistics: Annotated[Path | None, typer.Option(help="write the folder's mean and covariance (.npz)")] = None,
+    model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
     quiet: Quiet = False,
@@ -196,20 +198,21 @@ def score(
     Examples: evalkit score demo --metrics clip_score
               evalkit score --verify data/runs/demo-1a2b3c4d
               evalkit score pictures/ --reference photographs/ --metrics fd_lite0,kid_lite0 --json
+              evalkit score pictures/ --reference photographs.npz --metrics fid --model pytorch-fid
+              evalkit score photographs/ --save-statistics photographs.npz --metrics fd_lite0
     """
     from evalkit.stages.score import score as stage
     from evalkit.stages.score_folders import DEFAULT as FOLDER_METRICS
+    from evalkit.stages.score_folders import save_statistics as save
     from evalkit.stages.score_folders import score_folders
 
     with terminal.bar(quiet=quiet or as_json) as progress:
+        options: dict[str, Any] = {"model": model, "progress": progress}
+        if save_statistics is not None:
+            return save(Path(study), this_settings(), out=save_statistics, metrics=listed(metrics), **options)
         if reference is not None:
-            return score_folders(
-                Path(study),
-                this_settings(),
-                reference=reference,
-                metrics=listed(metrics) or FOLDER_METRICS,
-                progress=progress,
-            )
+            chosen = listed(metrics) or FOLDER_METRICS
+            return score_folders(Path(study), this_settings(), reference=reference, metrics=chosen, **options)
         if verify:
             from evalkit.stages.score_verify import verify_run
 

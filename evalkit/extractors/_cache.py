@@ -1,12 +1,14 @@
 """Features kept by content and by network: what was computed once is never computed again.
 
-One file per network in the run's features/: `sha256` (n,), `features` (n, dimensions) float32, `extractor`.
+One file per network in the run's features/: `sha256` (n,), `features` (n, dimensions) float32, `extractor`. While a
+network works, what it has done lies in part files beside it, so that nothing is written twice but once at the end.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -39,18 +41,49 @@ def cached_features(
     """
     path = cache_file(folder, identity)
     known = _read(path, identity)
+    parts = _parts(path)
+    for part in parts:  # of a run that was stopped
+        known.update(_read(part, identity))
     missing = [sha for sha in items if sha not in known]
-    if missing:
-        unsaved = 0
-        for rows in load()([items[sha] for sha in missing]):
-            done = len(items) - len(missing)
-            known.update(zip(missing, rows, strict=False))
-            missing, unsaved = missing[len(rows) :], unsaved + len(rows)
-            progress(f"features {identity.split('|')[0]}", done + len(rows), len(items))
-            if unsaved >= ROWS_BETWEEN_WRITES or not missing:
-                _write(path, identity, known)
-                unsaved = 0
+    for fresh in _computed(missing, items, load, lambda done: progress(_step(identity), done, len(items))):
+        known.update(fresh)
+        parts.append(_part(path, len(parts)))
+        _write(parts[-1], identity, fresh)
+    if parts:
+        _write(path, identity, known)
+        for part in parts:
+            part.unlink()
     return {sha: known[sha] for sha in items}
+
+
+def _computed(
+    missing: Sequence[str],
+    items: Mapping[str, Item],
+    load: Callable[[], Callable[[Sequence[Item]], Iterator[Rows]]],
+    progress: Callable[[int], None],
+) -> Iterator[dict[str, Rows]]:
+    """Features of what is missing, `ROWS_BETWEEN_WRITES` or a few more at a time."""
+    done, fresh = len(items) - len(missing), dict[str, Rows]()
+    left = iter(missing)
+    for rows in load()([items[sha] for sha in missing]) if missing else ():
+        fresh.update(zip(islice(left, len(rows)), rows, strict=True))
+        done += len(rows)
+        progress(done)
+        if len(fresh) >= ROWS_BETWEEN_WRITES or done == len(items):
+            yield fresh
+            fresh = {}
+
+
+def _step(identity: str) -> str:
+    return f"features {identity.split('|')[0]}"
+
+
+def _part(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.part-{number:05}.npz")
+
+
+def _parts(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.stem}.part-*.npz"))
 
 
 def cache_file(folder: Path, identity: str) -> Path:
@@ -76,4 +109,4 @@ def _write(path: Path, identity: str, known: Mapping[str, Rows]) -> None:
     content = io.BytesIO()
     features = np.stack(list(known.values()))
     np.savez(content, extractor=np.array(identity), sha256=np.array(list(known)), features=features)
-    write_bytes(path, content.getvalue())
+    write_bytes(path, content.getbuffer())

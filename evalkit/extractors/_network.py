@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.extractors import Rows
+from evalkit.extractors import EmbedPictures, Rows
+from evalkit.extractors._openvino import compiled
+from evalkit.extractors._pictures import Prepare, prepared_batches
 from evalkit.settings import Settings
 
 
@@ -31,3 +34,22 @@ def run(network: Callable[[Any], Any], batches: Iterator[npt.NDArray[np.float32]
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             pixels = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
             yield network(pixels).float().cpu().numpy()
+
+
+def embedding(network: Any, prepare: Prepare, side: int, settings: Settings) -> EmbedPictures:
+    """A torch module on pixels (n, 3, side, side) as a function from picture files to feature rows.
+
+    It runs on the settings' device; on a CPU by OpenVINO, if the settings' runtime says so.
+    """
+    device = find_device(settings)
+    if device == "cpu" and settings.runtime == "openvino":
+        infer = compiled(network, side, settings.threads)
+        return lambda paths: map(infer, prepared_batches(paths, prepare))
+    import torch
+
+    on_device = network.to(device, memory_format=torch.channels_last)
+
+    def embed(paths: Sequence[Path]) -> Iterator[Rows]:
+        return run(on_device, prepared_batches(paths, prepare), device)
+
+    return embed

@@ -13,14 +13,19 @@ import numpy.typing as npt
 
 from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, SetValue
 from evalkit.metrics._test import p_value
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.frechet import Moments, frechet_distance_to
 from evalkit.stats.frechet_interval import frechet_difference, frechet_jackknife, prompt_groups
 
 GROUPS = 20
+STATISTICS_ONLY = "no valid interval: the reference set is given by its mean and covariance only"
 Groups = npt.NDArray[np.intp]
 
 
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Frechet distance of `x` to `reference`."""
+    if reference.moments:
+        return _to_statistics(x, reference.moments)
     (groups,), reference_groups = _groups([x], reference, inference.seed)
     found = frechet_jackknife(x.rows, reference.rows, groups, reference_groups, confidence=inference.confidence)
     if found.corrected.value is None:
@@ -32,11 +37,21 @@ def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAUL
 
 def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Frechet distance of `x` minus that of `y`, the same prompts deleted from both."""
+    if reference.moments:
+        method = "Frechet distance, difference"
+        return Difference(Estimate(None, None, None, len(x.rows), method, note=STATISTICS_ONLY), None)
     (groups, groups_y), reference_groups = _groups([x, y], reference, inference.seed)
     found = frechet_difference(
         *(x.rows, y.rows, reference.rows, groups, reference_groups), y_groups=groups_y, confidence=inference.confidence
     )
     return Difference(found, p_value(found, np.union1d(groups, reference_groups).size - 1, inference.confidence))
+
+
+def _to_statistics(x: FeatureSet, moments: Moments) -> SetValue:
+    """The plain value: of a reference without rows no groups can be left out."""
+    value = frechet_distance_to(x.rows, moments)
+    note = f"{STATISTICS_ONLY}; the value is biased upwards, the more the fewer images"
+    return SetValue(Estimate(value, None, None, len(x.rows), "Frechet distance", note=note), f"plain|n={len(x.rows)}")
 
 
 def _groups(sets: list[FeatureSet], reference: FeatureSet, seed: int) -> tuple[list[Groups], Groups]:

@@ -7,14 +7,17 @@ import numpy as np
 from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, SetValue
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.frechet import moments
-from evalkit.stats.frechet_curve import METHOD, POINTS, frechet_curve
+from evalkit.stats.frechet_curve import METHOD, POINTS, frechet_curve, is_straight, no_line
 
 
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """FD-infinity of `x` to `reference`; subsets of whole prompts, drawn from the study's seed."""
+    variant = f"line|points={POINTS}|seed={inference.seed}|n={len(x.rows)}"
+    if not is_straight(*x.rows.shape):
+        return SetValue(no_line(*x.rows.shape), variant)
     rng = np.random.default_rng(inference.seed)
-    curve = frechet_curve(x.rows, moments([reference.rows]), rng=rng, prompts=x.prompts)
-    return SetValue(curve.infinity, f"line|points={POINTS}|seed={inference.seed}|n={len(x.rows)}")
+    curve = frechet_curve(x.rows, reference.moments or moments([reference.rows]), rng=rng, prompts=x.prompts)
+    return SetValue(curve.infinity, variant)
 
 
 def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.metrics._sheet import Scope
@@ -46,7 +47,7 @@ class Subject:
         fewest = min(len(self.features.rows), len(self.reference.rows))
         return next((axes for axes in AXES if fewest >= 2 * axes), None)
 
-    def projected(self, rows: Floats, axes: int) -> tuple[Floats, Floats]:
+    def projected(self, rows: npt.ArrayLike, axes: int) -> tuple[Floats, Floats]:
         """Feature rows, and the reference, on the reference's leading axes."""
         return project_to_reference_axes(rows, self.reference.rows, axes)
 

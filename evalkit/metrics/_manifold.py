@@ -6,27 +6,31 @@ Recall and coverage are shares of the reference set: new prompts move all of it 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from evalkit.metrics._metric import Difference, FeatureSet, Floats, Inference, SetValue
 from evalkit.metrics._own_images import own_difference, own_mean
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.manifold import NEIGHBOURS, neighbourhoods
+from evalkit.stats.manifold import NEIGHBOURS, Within, neighbourhoods
 
 OWN_IMAGES = {"precision": (0.0, 1.0), "density": None}
 """Those that are means over the study's own images, and the range of each value."""
 
 
 def estimate(name: str, x: FeatureSet, reference: FeatureSet, inference: Inference) -> SetValue:
-    """`name` (precision, recall, density or coverage) with k = 5; n and k are in the signature, since both count."""
-    variant, method = f"k={NEIGHBOURS}|strict|n={len(x.rows)}", f"{name}, k = {NEIGHBOURS}"
+    """`name` (precision, recall, density or coverage) with k = 5, `<`; the signature has n and k, since both count."""
+    variant, method = f"k={NEIGHBOURS}|<|n={len(x.rows)}", f"{name}, k = {NEIGHBOURS}, within: <"
     values = _values(name, x, reference)
     if values is None:
         return SetValue(Estimate(None, None, None, len(x.rows), method, note=_too_few(x, reference)), variant)
     if name in OWN_IMAGES:
-        return SetValue(own_mean(values, x, inference, method, OWN_IMAGES[name]), variant)
-    note = "no valid interval: a share of the reference set, which depends on the number of images"
-    return SetValue(Estimate(float(values.mean()), None, None, len(x.rows), method, note=note), variant)
+        found = own_mean(values, x, inference, method, OWN_IMAGES[name])
+    else:
+        note = "no valid interval: a share of the reference set, which depends on the number of images"
+        found = Estimate(float(values.mean()), None, None, len(x.rows), method, note=note)
+    return SetValue(replace(found, note=_with_ties(found.note, name, x, reference, values)), variant)
 
 
 def difference(name: str, x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference) -> Difference:
@@ -38,10 +42,19 @@ def difference(name: str, x: FeatureSet, y: FeatureSet, reference: FeatureSet, i
     return own_difference(a, b, x, y, inference)
 
 
-def _values(name: str, x: FeatureSet, reference: FeatureSet) -> Floats | None:
+def _with_ties(note: str | None, name: str, x: FeatureSet, reference: FeatureSet, values: Floats) -> str | None:
+    """The note, with the value of the other convention where that is another one."""
+    other = _values(name, x, reference, "<=")
+    differs = other is not None and not np.array_equal(other, values)
+    told = f"with <= instead of <: {other.mean():.4g}" if differs and other is not None else None
+    return "; ".join(filter(None, [note, told])) or None
+
+
+def _values(name: str, x: FeatureSet, reference: FeatureSet, within: Within = "<") -> Floats | None:
     if min(len(x.rows), len(reference.rows)) <= NEIGHBOURS:
         return None
-    return np.asarray(getattr(neighbourhoods(x.rows, reference.rows), name), dtype=np.float64)
+    found = neighbourhoods(x.rows, reference.rows, within=within)
+    return np.asarray(getattr(found, name), dtype=np.float64)
 
 
 def _too_few(x: FeatureSet, reference: FeatureSet) -> str:

@@ -14,6 +14,7 @@ from evalkit import registry
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.frechet import Moments
 
 PROMPT_CUT, NOTHING_ASKED = "prompt cut", "the prompt asks for no text"
 """Reasons of single images that are counted beside a metric's numbers."""
@@ -38,6 +39,10 @@ class MetricInfo:
     reads: str
     """one sentence: how to read it"""
     network: str | None = None
+    reference: bool = True
+    """whether a metric of level "set" measures against a reference set"""
+    statistics: bool = False
+    """whether mean and covariance of the reference set are enough"""
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,14 @@ class ImageScores:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Feature rows (n, dimensions) and the prompt of each; a reference image without a prompt is its own."""
+    """Feature rows (n, dimensions) of any float type, and the prompt of each; a reference image without one is its own.
 
-    rows: Floats
+    `moments`: of a reference that is known by its mean and covariance only, and has no rows.
+    """
+
+    rows: npt.NDArray[np.floating]
     prompts: npt.NDArray[np.str_]
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True)

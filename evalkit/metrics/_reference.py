@@ -2,25 +2,34 @@
 
 A stored reference holds `extractor` (identity of the network), `features` (n, dimensions) of any float type, and
 `prompts` (n,) or `sha256` (n,): rows with one label are left out together. The feature cache of a run is one, too.
+Or it holds `mu` (dimensions,) and `sigma` (dimensions, dimensions), ours with `extractor`, `n` and `source`, or those
+of pytorch-fid and clean-fid, which do not tell how they were made: enough for Frechet distances.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from evalkit import registry
-from evalkit.errors import SpecError
+from evalkit import __version__, registry
+from evalkit.errors import RunError, SpecError
+from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
+from evalkit.extractors._parquet import unpacked
 from evalkit.extractors._pictures import pictures_in
+from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
 from evalkit.metrics import _captions
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
+from evalkit.stats.frechet import Moments, moments
+from evalkit.store.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,11 @@ def reference_at(path: Path) -> Reference:
     if path.is_file() and path.suffix.lower() in _captions.SUFFIXES:
         shas = [file_sha256(path), *sorted(file_sha256(picture) for _, picture in _captions.captioned_pictures(path))]
         return Reference(path, f"{path.stem}:{digest(shas)[:8]}")
-    if path.is_file() and path.suffix == ".npz":
+    if path.is_file() and path.suffix in (".npz", ".parquet"):
         return Reference(path, f"{path.stem}:{file_sha256(path)[:8]}")
-    hint = "give a folder of pictures, a table of captions with their images (.csv), or features as .npz"
+    hint = (
+        "give a folder or a parquet file of pictures, a table of captions with their images (.csv), or features as .npz"
+    )
     raise SpecError("no such reference set", where=str(path), hint=hint)
 
 
@@ -62,33 +73,70 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     Raises:
         SpecError: the file is damaged, or its features come from another network.
     """
-    if reference.path.is_dir():
-        return folder_features(reference.path, extractor, workplace)
-    if reference.path.suffix.lower() in _captions.SUFFIXES:
+    if reference.path.is_file() and reference.path.suffix.lower() in _captions.SUFFIXES:
         keys, pictures = zip(*_captions.captioned_pictures(reference.path), strict=True)
         return FeatureSet(_picture_features(pictures, extractor, workplace)[0], np.array(keys))
+    if reference.path.suffix != ".npz":
+        return folder_features(reference.path, extractor, workplace)
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
     where = str(reference.path)
     try:
         with np.load(reference.path, allow_pickle=False) as stored:
-            made_by, rows = str(stored["extractor"]), stored["features"].astype(np.float64)
-            labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
+            made_by = str(stored["extractor"]) if "extractor" in stored else None
+            found = _statistics(stored) if "mu" in stored else _features(stored)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        hint = "it needs the arrays extractor, features, and prompts or sha256"
+        hint = "it needs the arrays extractor, features, and prompts or sha256; or mu and sigma"
         raise SpecError(f"the reference cannot be read: {error}", where=where, hint=hint) from error
-    if made_by != identity:
+    _check_network(made_by, identity, extractor, found, where)
+    return found
+
+
+def write_statistics(path: Path, rows: FeatureSet, extractor: str, source: str) -> None:
+    """Mean and covariance with their provenance; pytorch-fid reads the file, too.
+
+    Raises:
+        RunError: fewer than two rows.
+    """
+    if len(rows.rows) < 2:
+        raise RunError(f"{len(rows.rows)} pictures: a covariance needs two or more", where=source, hint="add pictures")
+    found, content = moments([rows.rows]), io.BytesIO()
+    facts: dict[str, Any] = {"n": found.n, "extractor": extractor, "source": source, "evalkit": __version__}
+    np.savez(content, mu=found.mean, sigma=found.covariance, **facts)
+    write_bytes(path, content.getvalue())
+
+
+def _features(stored: Mapping[str, Floats]) -> FeatureSet:
+    labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
+    return FeatureSet(stored["features"], labels)
+
+
+def _statistics(stored: Mapping[str, Floats]) -> FeatureSet:
+    mean, covariance = (stored[name].astype(np.float64) for name in ("mu", "sigma"))
+    if mean.ndim != 1 or covariance.shape != mean.shape * 2:
+        raise ValueError(f"mu {mean.shape} and sigma {covariance.shape} do not fit")
+    count = int(stored["n"]) if "n" in stored else 0  # 0: not told
+    return FeatureSet(np.zeros((0, mean.size)), np.array([], dtype=np.str_), Moments(mean, covariance, count))
+
+
+def _check_network(made_by: str | None, identity: str, extractor: str, found: FeatureSet, where: str) -> None:
+    """Files of pytorch-fid and clean-fid tell no network: they are taken as Inception's, if their size is."""
+    if made_by is None and (extractor != "inception" or found.rows.shape[1] != INCEPTION_DIMENSIONS):
+        what = f"the reference does not tell its network, and this metric needs {identity}"
+        raise SpecError(what, where=where, hint="a file without `extractor` is taken as 2048 Inception features only")
+    if made_by is not None and made_by != identity:
         hint = "name a folder of pictures, or features of that network"
         raise SpecError(f"the reference was made by {made_by}, this metric needs {identity}", where=where, hint=hint)
-    return FeatureSet(rows, labels)
 
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:
-    """The features of all pictures in a folder; equal pictures count as often as they are there, under one label."""
+    """The features of all pictures in a folder or a parquet file; equal pictures count as often as they are there."""
+    if folder.suffix == ".parquet" and folder.is_file():
+        folder = unpacked(folder, workplace.settings.data_dir / "cache" / "unpacked")
     rows, shas = _picture_features(pictures_in(folder), extractor, workplace)
     return FeatureSet(rows, np.array(shas))
 
 
-def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Floats, list[str]]:
+def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Rows, list[str]]:
     """The feature row and the SHA-256 of each picture, from the cache or the network."""
     module = registry.get("extractors", extractor)
     settings, model = workplace.settings, workplace.model
@@ -101,4 +149,4 @@ def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplac
         workplace.features,
         workplace.progress,
     )
-    return np.stack([found[sha] for sha in shas]).astype(np.float64), shas
+    return np.stack([found[sha] for sha in shas]), shas

@@ -27,7 +27,7 @@ def metric_named(name: str) -> Metric:
 def takes_model(name: str) -> bool:
     """Whether the study may choose the metric's network."""
     info = metric_named(name).info
-    return info.extractor == "clip" or info.network is not None
+    return info.extractor in ("clip", "dinov2", "inception", "inception_classes") or info.network is not None
 
 
 def scope_of(resolved: ResolvedStudy) -> Scope:

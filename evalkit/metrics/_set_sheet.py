@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ from evalkit.metrics._captions import other_prompts
 from evalkit.metrics._metric import Difference, FeatureSet, Metric, SetValue, Workplace
 from evalkit.metrics._reference import Reference, read_reference
 from evalkit.metrics._sheet import Scope, Sheet, comparison_row, health_note, signature, value_row, with_note
-from evalkit.metrics._slices import Slice, slices
+from evalkit.metrics._slices import OVERALL, Slice, slices
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.kernel import FEWEST_PROMPTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_REFERENCE = "no reference set: name one in the study file (`reference:`)"
+STATISTICS = "the reference set is given by its mean and covariance only: this metric needs its features"
 METHOD = "distance to the reference set"
 
 
@@ -38,10 +41,11 @@ def set_sheet(
     import pandas as pd
 
     counted = images[images["image_index"] < scope.images_per_prompt]
-    absent = _absent(metric, reference, counted)
-    base = read_reference(reference, metric.info.extractor, workplace) if reference and not absent else None
-    features = _features(counted, metric.info.extractor, identity, workplace) if base else {}
-    label = f"ref={reference.label}" if reference else "ref=none"
+    wanted = reference if metric.info.reference else None
+    absent = _absent(metric, wanted, counted)
+    base = read_reference(wanted, metric.info.extractor, workplace) if wanted and not absent else None
+    features = {} if absent else _features(counted, metric.info.extractor, identity, workplace)
+    label = f"ref={wanted.label}" if wanted else "ref=none"
 
     def signed(variant: str) -> str:
         return signature(name, metric, identity, variant, label)
@@ -74,13 +78,14 @@ def _values(
     metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, Slice, SetValue]]:
     for system in scope.systems:
-        for part in slices(images[images["system"] == system], by_content=False):
+        for part in slices(images[images["system"] == system]):
             rows = _rows(part.images, features)
-            note = _refusal(base, absent, rows)
-            if note or base is None:
+            note = absent or _refusal(metric, base, rows) or _too_few(part, rows)
+            if note:
                 yield system, part, SetValue(Estimate(None, None, None, len(rows.rows), METHOD, note=note), "none")
             else:
-                yield system, part, metric.estimate(rows, base, scope.inference)
+                found = metric.estimate(rows, base, scope.inference)
+                yield system, part, replace(found, estimate=with_note(found.estimate, _of_content(part, metric)))
 
 
 def _differences(
@@ -88,8 +93,8 @@ def _differences(
 ) -> Iterator[tuple[str, str, Difference]]:
     for system_a, system_b in combinations(scope.systems, 2):
         a, b = (_rows(images[images["system"] == system], features) for system in (system_a, system_b))
-        note = _refusal(base, absent, a, b)
-        if note or base is None:
+        note = absent or _refusal(metric, base, a, b)
+        if note:
             nothing = Estimate(None, None, None, len(a.rows), f"{METHOD}, difference", note=note)
             yield system_a, system_b, Difference(nothing, None)
         else:
@@ -98,19 +103,34 @@ def _differences(
 
 def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
     known = images[images["sha256"].isin(features) & (images["problem"] == "")]
-    rows = np.array([features[sha] for sha in known["sha256"]], dtype=np.float64)
+    rows = np.array([features[sha] for sha in known["sha256"]])  # as stored: 32-bit floats
     return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
 
 
 def _absent(metric: Metric, reference: Reference | None, images: pd.DataFrame) -> str:
     """Why there is nothing to measure against; "" where there is. On Inception, only images of the same captions."""
+    if not metric.info.reference:
+        return ""
     if reference is None:
         return NO_REFERENCE
     return (metric.info.extractor == "inception" and other_prompts(reference.path, images["prompt_key"])) or ""
 
 
-def _refusal(base: FeatureSet | None, absent: str, *sets: FeatureSet) -> str | None:
-    if base is None:
-        return absent
-    fewest = min(len(one.rows) for one in (*sets, base))
-    return f"{fewest} images: a distance of sets needs two or more" if fewest < 2 else None
+def _refusal(metric: Metric, base: FeatureSet | None, *sets: FeatureSet) -> str | None:
+    if base and base.moments and not metric.info.statistics:
+        return STATISTICS
+    fewest = min(len(one.rows) for one in (*sets, *([base] if base and not base.moments else [])))
+    return f"{fewest} images: a number about a set needs two or more" if fewest < 2 else None
+
+
+def _too_few(part: Slice, rows: FeatureSet) -> str | None:
+    prompts = np.unique(rows.prompts).size
+    if part.name == OVERALL or prompts >= FEWEST_PROMPTS:
+        return None
+    return f"{len(rows.rows)} images of {prompts} prompts: too few for a number"
+
+
+def _of_content(part: Slice, metric: Metric) -> str:
+    """A warning: the reference set has no categories."""
+    by_content = part.name != OVERALL and not part.lang and metric.info.reference
+    return "measures what these prompts ask for, too: compare systems within it only" if by_content else ""

@@ -123,7 +123,7 @@ def _means(
     scored: pd.DataFrame, scope: Scope, bounds: tuple[float | None, float | None]
 ) -> Iterator[tuple[str, Slice, Estimate]]:
     for system in scope.systems:
-        for part in slices(scored[scored["system"] == system], by_content=True):
+        for part in slices(scored[scored["system"] == system]):
             estimate = _mean(part, bounds, scope.inference.confidence)
             yield system, part, with_note(estimate, health_note(part.images))
 

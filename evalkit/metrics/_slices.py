@@ -20,16 +20,10 @@ class Slice:
     images: pd.DataFrame
 
 
-def slices(images: pd.DataFrame, *, by_content: bool) -> list[Slice]:
-    """The slices of a study; a column with one value only makes none.
-
-    Args:
-        by_content: also by category and challenge. Not for distances to a reference set, which has neither: they would
-            measure what the prompts ask for.
-    """
-    columns = {"category": "category", "challenge": "challenge"} if by_content else {}
+def slices(images: pd.DataFrame) -> list[Slice]:
+    """The slices of a study; a column with one value only makes none."""
     parts = [Slice(OVERALL, "", images)]
-    for column, word in (columns | {"lang": "language"}).items():
+    for column, word in {"category": "category", "challenge": "challenge", "lang": "language"}.items():
         groups = [(str(value), rows) for value, rows in images.groupby(column, sort=True) if value]
         if len(groups) > 1:
             parts += [Slice(f"{word}: {value}", value if column == "lang" else "", rows) for value, rows in groups]

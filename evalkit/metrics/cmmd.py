@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.metrics import _kernel
-from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Floats, Inference, MetricInfo, SetValue
+from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 from evalkit.stats.kernel import gaussian_kernel
 
 SIGMA, SCALE = 10.0, 1000.0
@@ -29,9 +30,9 @@ info = MetricInfo(
 
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Gaussian kernel, sigma 10, on unit CLIP embeddings, times 1000; the note measures the public code's bias."""
-    one, base = _unit(x), _unit(reference)
+    one, base = unit(x), unit(reference)
     found = _kernel.estimate(one, base, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
-    bias = sum(_bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
+    bias = sum(bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
     note = "; ".join(
         filter(None, [found.estimate.note, f"the V-statistic of the public code reads about {bias:.3g} more"])
     )
@@ -40,15 +41,17 @@ def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAUL
 
 def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> Difference:
     """Distance of `x` minus that of `y`, the same prompts deleted from both."""
-    sets = (_unit(x), _unit(y), _unit(reference))
+    sets = (unit(x), unit(y), unit(reference))
     return _kernel.difference(*sets, inference, gaussian_kernel(SIGMA), name="CMMD", scale=SCALE)
 
 
-def _unit(one: FeatureSet) -> FeatureSet:
-    return replace(one, rows=one.rows / np.linalg.norm(one.rows, axis=1, keepdims=True))
+def unit(one: FeatureSet) -> FeatureSet:
+    """Rows of length one, as CMMD takes them."""
+    rows = np.asarray(one.rows, dtype=np.float64)
+    return replace(one, rows=rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def _bias_of_v_statistic(rows: Floats) -> float:
+def bias_of_v_statistic(rows: npt.NDArray[np.floating]) -> float:
     """10 (1 - mean cosine of different rows) / n: what counting each row with itself adds, to first order."""
     n = len(rows)
     mean_cosine = (float((rows.sum(axis=0) ** 2).sum()) - n) / (n * (n - 1))

@@ -14,4 +14,5 @@ info = MetricInfo(
     citation="Chong and Forsyth 2020, arXiv 1911.07023; network: Tan and Le 2019, arXiv 1905.11946",
     version=1,
     reads="Lower is nearer to the reference images; most of the bias in the number of images is off; no interval.",
+    statistics=True,
 )

@@ -14,4 +14,5 @@ info = MetricInfo(
     citation="Frechet distance: Heusel et al. 2017, arXiv 1706.08500; network: Tan and Le 2019, arXiv 1905.11946",
     version=1,
     reads="Lower is nearer to the reference images; comparable within one signature only, never with FID.",
+    statistics=True,
 )

@@ -14,4 +14,5 @@ info = MetricInfo(
     citation="Heusel et al. 2017, arXiv 1706.08500; resizing: Parmar, Zhang, Zhu 2022, arXiv 2104.11222",
     version=1,
     reads="Lower is nearer to the reference images; only values of equal n, resizing and reference compare.",
+    statistics=True,
 )

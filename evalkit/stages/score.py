@@ -96,7 +96,7 @@ def choices(resolved: ResolvedStudy, names: Sequence[str]) -> list[MetricChoice]
     for name in (*planned, *names):
         metric_named(name)
     if wrong := [name for name, choice in planned.items() if choice.model and not takes_model(name)]:
-        hint = "leave `model` out: only metrics on CLIP, or with a network of their own, take one"
+        hint = "leave `model` out: metrics on CLIP, DINOv2, Inception (its resizing) or a network of their own take one"
         raise SpecError(f"{wrong[0]} has no network of choice", where=str(resolved.path), hint=hint)
     return [planned.get(name, MetricChoice(name=name)) for name in dict.fromkeys(names or planned)]
 
@@ -117,7 +117,8 @@ def _facts(
 ) -> dict[str, Any]:
     """What metrics.json tells about a metric; its numbers hang on `images` (a digest) and `signed`."""
     metric = metric_named(choice.name)
-    label = reference.label if reference and metric.info.level == "set" else None
+    against = reference if metric.info.level == "set" and metric.info.reference else None
+    label = against.label if against else None
     return {
         "title": title(metric),
         **asdict(metric.info),

@@ -10,7 +10,7 @@ from typing import Any
 from evalkit import registry
 from evalkit.errors import RunError, SpecError
 from evalkit.metrics._metric import Workplace
-from evalkit.metrics._reference import Reference, folder_features, read_reference, reference_at
+from evalkit.metrics._reference import Reference, folder_features, read_reference, reference_at, write_statistics
 from evalkit.metrics._sheet import signature
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
@@ -48,13 +48,44 @@ def score_folders(
     return Outcome("\n".join(map(_line, values)), where=folder, facts=facts)
 
 
+def save_statistics(
+    folder: Path,
+    settings: Settings,
+    *,
+    out: Path,
+    metrics: Sequence[str],
+    model: str | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Writes mean and covariance of a folder's features, for the network of the one metric that is named.
+
+    Raises:
+        SpecError: no metric or more than one, or one that is no Frechet distance.
+    """
+    if len(metrics) != 1 or not registry.get("metrics", metrics[0]).info.statistics:
+        hint = "name one Frechet distance, as --metrics fid: its network makes the features"
+        raise SpecError("statistics are those of one network", where="--metrics", hint=hint)
+    extractor = registry.get("metrics", metrics[0]).info.extractor
+    workplace = Workplace(settings, settings.data_dir / FEATURES, model, progress)
+    rows, label = folder_features(folder, extractor, workplace), reference_at(folder).label
+    identity = registry.get("extractors", extractor).identity(settings, model)
+    write_statistics(out, rows, identity, label)
+    facts = {"statistics": str(out), "n": len(rows.rows), "extractor": identity, "source": label}
+    said = f"mean and covariance of {len(rows.rows)} pictures, {identity}"
+    return Outcome(said, where=out, next=f"evalkit score DIR --reference {out} --metrics {metrics[0]}", facts=facts)
+
+
 def _measured(name: str, folder: Path, reference: Reference, workplace: Workplace) -> dict[str, Any]:
     metric = registry.get("metrics", name)
     extractor = metric.info.extractor
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
     base, rows = read_reference(reference, extractor, workplace), folder_features(folder, extractor, workplace)
-    if min(len(rows.rows), len(base.rows)) < 2:
-        what = f"{len(rows.rows)} and {len(base.rows)} pictures: a distance of sets needs two or more of each"
+    if base.moments and not metric.info.statistics:
+        hint = "name a folder of pictures, or a Frechet distance, as fid"
+        raise SpecError(f"{name} needs features, not a mean and covariance", where=str(reference.path), hint=hint)
+    counts = [len(one.rows) for one in (rows, base) if not one.moments]
+    if min(counts) < 2:
+        what = f"{' and '.join(map(str, counts))} pictures: a distance of sets needs two or more of each"
         raise RunError(what, where=str(folder), hint="add pictures")
     measured = metric.estimate(rows, base)
     signed = signature(name, metric, identity, measured.variant, f"ref={reference.label}")
@@ -63,4 +94,5 @@ def _measured(name: str, folder: Path, reference: Reference, workplace: Workplac
 
 def _line(row: dict[str, Any]) -> str:
     interval = f" ({row['low']:.4g} to {row['high']:.4g})" if row["low"] is not None else ""
-    return f"{row['metric']:<12} {row['value']:.4g}{interval}, n = {row['n']}: {row['note'] or row['method']}"
+    value = "no number" if row["value"] is None else f"{row['value']:.4g}"
+    return f"{row['metric']:<12} {value}{interval}, n = {row['n']}: {row['note'] or row['method']}"

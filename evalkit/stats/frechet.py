@@ -6,7 +6,7 @@ Inception features of the paper it is FID; on any other network it has another n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,10 @@ import numpy.typing as npt
 from scipy import linalg
 
 from evalkit.stats.cluster_variance import Floats
+
+_ROWS_AT_ONCE = 4096
+Rows = npt.NDArray[np.generic]
+"""Feature rows (n, dimensions) of any number type, a memory map perhaps."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,31 @@ class Moments:
 def moments(batches: Iterable[npt.ArrayLike]) -> Moments:
     """Mean and covariance of rows that come in batches (rows, dimensions), in float64, seen once.
 
-    Chan, Golub and LeVeque (1983): each batch is centred before it is squared, so a large mean costs no digits.
+    The first batch's mean is taken off all rows, so a large mean costs no digits (Chan, Golub, LeVeque 1983: shifted
+    data); sums of squares go to one triangle in place (BLAS syrk), so memory is one batch and one covariance.
     """
-    n, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
+    n, pivot = 0, np.zeros(0)
+    total, squares = np.zeros(0), np.zeros((0, 0))
     for batch in batches:
         rows = _rows(batch)
         if not len(rows):
             continue
-        own_mean = rows.mean(axis=0)
-        centred = rows - own_mean
-        shift = own_mean - mean if n else np.zeros_like(own_mean)
-        total = n + len(rows)
-        scatter = centred.T @ centred + (scatter + np.outer(shift, shift) * (n * len(rows) / total) if n else 0)
-        mean = mean + shift * (len(rows) / total) if n else own_mean
-        n = total
+        if not n:
+            pivot = rows.mean(axis=0)
+            total, squares = np.zeros_like(pivot), np.zeros(pivot.shape * 2, order="F")
+        shifted = rows - pivot
+        total += shifted.sum(axis=0)
+        squares = linalg.blas.dsyrk(1.0, shifted.T, beta=1.0, c=squares, overwrite_c=True)
+        n += len(rows)
     if n < 2:
         raise ValueError(f"{n} feature rows: a covariance needs two or more")
-    return Moments(mean, scatter / (n - 1), n)
+    return Moments(pivot + total / n, _from_upper(squares - np.outer(total, total / n)) / (n - 1), n)
+
+
+def _from_upper(triangle: Floats) -> Floats:
+    """The symmetric matrix of an upper triangle."""
+    upper = np.triu(triangle)
+    return np.asarray(upper + np.triu(upper, 1).T)
 
 
 def frechet_distance(
@@ -68,10 +80,9 @@ def frechet_distance(
         if not np.isfinite(numbers).all():
             raise ValueError("a mean or a covariance holds NaN or infinite numbers")
     for sigma in (sigma_1, sigma_2):
-        if not np.allclose(sigma, sigma.T, rtol=1e-6, atol=1e-9 * np.abs(sigma).max(initial=0)):
+        if np.abs(sigma - sigma.T).max(initial=0) > 1e-6 * np.abs(sigma).max(initial=0):
             raise ValueError("a covariance is not symmetric")
-    root = _trace_of_root(sigma_1, sigma_2)
-    return _distance(mu_1 - mu_2, float(np.trace(sigma_1) + np.trace(sigma_2)), root)
+    return _between(mu_1, sigma_1, mu_2, sigma_2)
 
 
 def frechet_distance_from_features(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -80,15 +91,16 @@ def frechet_distance_from_features(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     With no more rows than dimensions on one side its covariance has no full rank; the trace of the root is then a
     nuclear norm, which needs no covariance of that side (see `frechet_distance_to`).
     """
-    rows_x, rows_y = _rows(x), _rows(y)
+    rows_x, rows_y = table(x), table(y)
     if min(len(rows_x), len(rows_y)) < 2:
         raise ValueError(f"{len(rows_x)} and {len(rows_y)} feature rows: a Frechet distance needs two or more of each")
     if rows_x.shape[1] != rows_y.shape[1]:
         raise ValueError(f"features have {rows_x.shape[1]} and {rows_y.shape[1]} dimensions")
-    if max(len(rows_x), len(rows_y)) <= rows_x.shape[1]:
-        return _thin_distance(rows_x, rows_y.mean(axis=0), _unit(rows_y).T)
     few, many = sorted((rows_x, rows_y), key=len)
-    return frechet_distance_to(few, moments([many]))
+    if len(many) > many.shape[1]:
+        return frechet_distance_to(few, moments(blocks(many)))
+    own = _rows(many)
+    return _thin_distance(_rows(few), own.mean(axis=0), _unit(own).T)
 
 
 def frechet_distance_to(x: npt.ArrayLike, reference: Moments) -> float:
@@ -96,13 +108,18 @@ def frechet_distance_to(x: npt.ArrayLike, reference: Moments) -> float:
 
     With n <= dimensions: the sum of singular values of Xc R / sqrt(n-1), R R' = S of the reference.
     """
-    rows = _rows(x)
+    rows = table(x)
     if len(rows) > rows.shape[1]:
-        own = moments([rows])
-        return frechet_distance(own.mean, own.covariance, reference.mean, reference.covariance)
+        own = moments(blocks(rows))
+        return _between(own.mean, own.covariance, reference.mean, reference.covariance)
     if len(rows) < 2 or rows.shape[1:] != reference.mean.shape:
         raise ValueError(f"features {rows.shape} against {reference.mean.size} dimensions: two rows or more are needed")
-    return _thin_distance(rows, reference.mean, _root(reference.covariance))
+    return _thin_distance(_rows(rows), reference.mean, _root(reference.covariance))
+
+
+def _between(mean_1: Floats, sigma_1: Floats, mean_2: Floats, sigma_2: Floats) -> float:
+    root = _trace_of_root(sigma_1, sigma_2)
+    return _distance(mean_1 - mean_2, float(np.trace(sigma_1) + np.trace(sigma_2)), root)
 
 
 def _thin_distance(x: Floats, mean: Floats, root: Floats) -> float:
@@ -160,10 +177,21 @@ def _distance(gap: Floats, traces: float, root: float) -> float:
     return max(0.0, float(gap @ gap) + traces - 2 * root)
 
 
-def _rows(features: npt.ArrayLike) -> Floats:
-    rows = np.asarray(features, dtype=np.float64)
+def table(features: npt.ArrayLike) -> Rows:
+    """Rows of any number type, a memory map as it is."""
+    rows = np.asanyarray(features)
     if rows.ndim != 2:
         raise ValueError(f"features have shape {rows.shape}, (rows, dimensions) is needed")
+    return rows
+
+
+def blocks(rows: Rows) -> Iterator[Rows]:
+    """Some rows at a time, so that memory does not grow with their number."""
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+
+
+def _rows(features: npt.ArrayLike) -> Floats:
+    rows = np.asarray(table(features), dtype=np.float64)
     if not np.isfinite(rows).all():
         raise ValueError("a feature is missing (NaN or infinite): list and leave out its image first")
     return rows

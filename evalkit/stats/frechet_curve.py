@@ -59,20 +59,26 @@ def frechet_curve(
     Raises:
         ValueError: fewer than two rows, or prompts that do not fit.
     """
-    rows = np.asarray(x, dtype=np.float64)
+    rows = np.asarray(x)
     labels = _codes(prompts, len(rows))
-    straight = len(rows) >= 2 * rows.shape[1]
+    straight = is_straight(*rows.shape)
     subsets = [_subset(labels, size, rng) for size in _sizes(len(rows), rows.shape[1] if straight else 2, points)]
     sizes = np.array([kept.size for kept in subsets])
     values = np.array([frechet_distance_to(rows[kept], reference) for kept in subsets])
     if not straight or np.unique(sizes).size < 3:
-        return FrechetCurve(sizes, values, None, _no_line(*rows.shape))
+        return FrechetCurve(sizes, values, None, no_line(*rows.shape))
     slope, end = np.polyfit(1 / sizes, values, 1)
     note = f"no valid interval; {points} subsets of {sizes[0]} to {len(rows)} rows"
     return FrechetCurve(sizes, values, float(slope), Estimate(float(end), None, None, len(rows), METHOD, note=note))
 
 
-def _no_line(n: int, dimensions: int) -> Estimate:
+def is_straight(n: int, dimensions: int) -> bool:
+    """Whether FD(N) up to `n` rows is near enough to a line in 1/N to be drawn out."""
+    return n >= 2 * dimensions
+
+
+def no_line(n: int, dimensions: int) -> Estimate:
+    """What stands for FD-infinity where there are too few rows for a line."""
     note = f"{n} rows in {dimensions} dimensions: the line in 1/n needs twice as many rows as dimensions"
     return Estimate(None, None, None, n, METHOD, note=note)
 

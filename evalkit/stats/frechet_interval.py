@@ -16,7 +16,15 @@ from scipy import linalg
 from evalkit.stats.cluster_variance import Floats
 from evalkit.stats.clustered import t_interval
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.frechet import Moments, frechet_distance, frechet_distance_from_features, moments
+from evalkit.stats.frechet import (
+    Moments,
+    Rows,
+    blocks,
+    frechet_distance,
+    frechet_distance_from_features,
+    moments,
+    table,
+)
 
 PCA_AXES = 64
 FEWEST_GROUPS = 8
@@ -45,7 +53,7 @@ def frechet_jackknife(
     Corrected: G FD - (G-1) mean FD(-g) (Quenouille 1956), interval from the pseudo-values, t with G - 1 df. It
     needs at least 2d rows in both sets (simulated: tests/simulation/RESULTS.md); else `corrected` is None and says so.
     """
-    rows, base = np.asarray(x, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    rows, base = table(x), table(reference)
     plain = Estimate(
         frechet_distance_from_features(rows, base),
         None,
@@ -73,7 +81,7 @@ def frechet_difference(
     confidence: float = 0.95,
 ) -> Estimate:
     """Frechet distance of `x` minus that of `y` to one reference, the same prompt groups deleted from both systems."""
-    one, two, base = (np.asarray(rows, dtype=np.float64) for rows in (x, y, reference))
+    one, two, base = (table(rows) for rows in (x, y, reference))
     groups_y = groups if y_groups is None else y_groups
     method = f"{_JACKKNIFE}, difference"
     note = _refusal(one, base, groups, reference_groups) or _refusal(two, base, groups_y, reference_groups)
@@ -101,7 +109,7 @@ def prompt_groups(prompts: npt.ArrayLike, groups: int, rng: np.random.Generator)
     return (rng.permutation(names.size) % groups)[code].astype(np.intp)
 
 
-def _refusal(x: Floats, reference: Floats, x_groups: npt.ArrayLike, reference_groups: npt.ArrayLike) -> str | None:
+def _refusal(x: Rows, reference: Rows, x_groups: npt.ArrayLike, reference_groups: npt.ArrayLike) -> str | None:
     for rows, labels, name in ((x, x_groups, "samples"), (reference, reference_groups, "references")):
         if np.asarray(labels).shape != (len(rows),):
             raise ValueError(f"{np.asarray(labels).size} group labels for {len(rows)} {name}")
@@ -114,13 +122,13 @@ def _refusal(x: Floats, reference: Floats, x_groups: npt.ArrayLike, reference_gr
 
 
 def _pseudo_values(
-    x: Floats,
-    reference: Floats,
+    x: Rows,
+    reference: Rows,
     x_groups: npt.NDArray[np.generic],
     reference_groups: npt.NDArray[np.generic],
     labels: npt.NDArray[np.generic],
 ) -> Floats:
-    whole_x, whole_reference = moments([x]), moments([reference])
+    whole_x, whole_reference = moments(blocks(x)), moments(blocks(reference))
     without = [
         _distance(
             _without(whole_x, x[x_groups == label]), _without(whole_reference, reference[reference_groups == label])
@@ -131,10 +139,11 @@ def _pseudo_values(
     return pseudo
 
 
-def _without(whole: Moments, rows: Floats) -> Moments:
+def _without(whole: Moments, left_out: Rows) -> Moments:
     """The moments of all rows but these, by subtraction."""
-    if not len(rows):
+    if not len(left_out):
         return whole
+    rows = np.asarray(left_out, dtype=np.float64)
     left = whole.n - len(rows)
     own_mean = rows.mean(axis=0)
     mean = (whole.n * whole.mean - len(rows) * own_mean) / left

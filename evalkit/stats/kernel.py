@@ -127,6 +127,26 @@ def squared_mmd_difference(
     return _jackknifed(scale * value, scale * without, len(one), prompts, method, confidence)
 
 
+def squared_mmd_v_statistic(x: npt.ArrayLike, y: npt.ArrayLike, kernel: Kernel) -> float:
+    """The biased V-statistic of public CMMD code: means over all pairs, each row with itself included; never negative.
+
+    Between two sets of n and m rows of one population it reads (1/n + 1/m) (k(x, x) - mean k) on average, not 0.
+    """
+    rows_x, rows_y = (_rows(rows, np.arange(len(np.asarray(rows)))) for rows in (x, y))
+    if not (len(rows_x) and len(rows_y)):
+        raise ValueError(f"{len(rows_x)} and {len(rows_y)} rows: one or more of each are needed")
+    return (
+        _whole_mean(kernel, rows_x, rows_x)
+        + _whole_mean(kernel, rows_y, rows_y)
+        - 2 * _whole_mean(kernel, rows_x, rows_y)
+    )
+
+
+def _whole_mean(kernel: Kernel, x: Floats, y: Floats) -> float:
+    total = sum(float(kernel(x[at : at + _ROWS_AT_ONCE], y).sum()) for at in range(0, len(x), _ROWS_AT_ONCE))
+    return total / (len(x) * len(y))
+
+
 def _shared_codes(*prompts: npt.ArrayLike) -> list[Codes]:
     """Labels as numbers from 0, the same number for the same label in every set."""
     sets = [np.asarray(labels) for labels in prompts]

@@ -9,7 +9,7 @@ from pathlib import Path
 from evalkit.errors import UnavailableError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
 
     Raises:

@@ -5,11 +5,21 @@ import pytest
 from scipy import stats
 
 from evalkit import registry
-from evalkit.metrics import authpct_lite0, cmmd, fd_infinity_lite0, fd_lite0, fd_pca64, kid, kid_lite0, mifd_lite0
+from evalkit.metrics import (
+    authpct_lite0,
+    cmmd,
+    cmmd_v,
+    fd_infinity_lite0,
+    fd_lite0,
+    fd_pca64,
+    kid,
+    kid_lite0,
+    mifd_lite0,
+)
 from evalkit.metrics._metric import FeatureSet
 from evalkit.metrics._test import p_value
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.frechet import frechet_distance_from_features
+from evalkit.stats.frechet import frechet_distance_from_features, moments
 from tests.conftest import ROOT
 
 SET_METRICS = [name for name in registry.names("metrics") if registry.get("metrics", name).info.level == "set"]
@@ -136,6 +146,8 @@ def test_a_kernel_difference_is_the_difference_and_its_interval_the_brute_force_
 @pytest.mark.parametrize("name", SET_METRICS)
 def test_every_set_metric_orders_planted_shifts_and_draws_nothing_unseeded(name):
     metric, base = registry.get("metrics", name), reference(200, 6)
+    if not metric.info.reference:
+        pytest.skip("measures no distance: tests/stats/test_diversity.py")
     rising = (metric.info.direction == "lower") != name.startswith("authpct")  # what is far away is no copy
     values = [metric.estimate(features(200, 6, seed=10, shift=shift), base).estimate.value for shift in (0, 1, 1.8)]
     assert values == sorted(values, reverse=not rising) and len(set(values)) == 3
@@ -152,6 +164,43 @@ def test_precision_has_an_interval_by_prompt_and_recall_none():
     assert planted.estimate.low > 0 and planted.p < 0.001
     assert recall.estimate(x, base).estimate.low is None
     assert recall.difference(x, y, base).estimate.value is None
+
+
+def test_the_other_convention_is_told_where_rows_coincide():
+    base = reference(30, 6)
+    same = FeatureSet(np.repeat(base.rows[:1], 12, axis=0), np.arange(12).astype(str))
+    found = registry.get("metrics", "recall_lite0").estimate(same, FeatureSet(same.rows.copy(), same.prompts))
+    assert (found.estimate.value, found.variant) == (
+        0,
+        "k=5|<|n=12",
+    ) and "with <= instead of <: 1" in found.estimate.note
+    plain = registry.get("metrics", "precision_lite0").estimate(features(40, 6, seed=1), base).estimate
+    assert "<=" not in (plain.note or "")
+
+
+def test_cmmd_v_is_the_public_statistic_and_tells_its_null():
+    x, base = features(60, 8, seed=7), reference(60, 8)
+    unit = [one.rows / np.linalg.norm(one.rows, axis=1, keepdims=True) for one in (x, base)]
+    kernels = [
+        np.exp(-((unit[a][:, None] - unit[b][None]) ** 2).sum(axis=2) / 200) for a, b in ((0, 0), (1, 1), (0, 1))
+    ]
+    found = cmmd_v.estimate(x, base).estimate
+    assert found.value == pytest.approx(1000 * (kernels[0].mean() + kernels[1].mean() - 2 * kernels[2].mean()))
+    null = float(found.note.split("about ")[1])
+    cosines = [(rows @ rows.T)[~np.eye(60, dtype=bool)].mean() for rows in unit]
+    assert null == pytest.approx(20 * (1 - np.mean(cosines)) / 60, rel=0.01)
+    drawn = [cmmd_v.estimate(features(60, 8, seed=s), reference(60, 8, seed=500 + s)).estimate for s in range(60)]
+    assert np.mean([one.value for one in drawn]) == pytest.approx(null, rel=0.2) and found.low is None
+
+
+def test_a_reference_of_statistics_gives_the_plain_value_without_an_interval():
+    x, base = features(600, 16, seed=1, shift=0.5), reference(600, 16)
+    known = FeatureSet(np.zeros((0, 16)), np.array([], dtype=str), moments([base.rows]))
+    found = fd_lite0.estimate(x, known).estimate
+    assert found.value == pytest.approx(_plain(x, base)) and found.low is None and "covariance only" in found.note
+    assert fd_lite0.difference(x, x, known).estimate.value is None
+    infinity = (fd_infinity_lite0.estimate(x, one).estimate.value for one in (known, base))
+    assert next(infinity) == pytest.approx(next(infinity))
 
 
 def test_more_neighbours_than_images_give_no_number_and_a_sentence():

@@ -12,8 +12,9 @@ from scipy import stats
 from evalkit import __version__
 from evalkit.errors import RunError, SpecError
 from evalkit.extractors import clip, lite0
+from evalkit.metrics import _set_sheet
 from evalkit.stages.generate import generate
-from evalkit.stages.score import score
+from evalkit.stages.score import choices, score
 from tests.stages.scoring import CLIP, PROMPTS, drawn_study, record, reference_folder, run_of, scores, value_of
 
 
@@ -157,7 +158,7 @@ def test_without_a_reference_a_set_metric_gives_a_sentence(settings):
     assert (row["value"], row["low"], row["high"]) == (None, None, None)
     assert "no reference set" in row["note"] and "no reference set" in outcome.warnings[0]
     table = run_of(resolved, settings).read_table("scores/fd_lite0.parquet", "scores_set")
-    assert table["value"].isna().all() and len(table) == 2
+    assert table["value"].isna().all() and len(table) == 2 * 3  # overall and two categories
 
 
 def test_set_metrics_tell_systems_from_a_reference(settings):
@@ -171,6 +172,31 @@ def test_set_metrics_tell_systems_from_a_reference(settings):
     assert value_of(told, "few", metric="fd_lite0")["low"] is None
     assert "no valid interval" in value_of(told, "few", metric="fd_lite0")["note"]
     assert set(told["metrics"]) == {"clip_score", *named[1:]}
+
+
+def test_set_metrics_have_slices_and_few_prompts_no_number(settings, monkeypatch):
+    named = ["fd_lite0", "vendi_lite0"]
+    resolved = drawn_study(settings, metrics=named, reference=reference_folder(settings))
+    monkeypatch.setattr(_set_sheet, "FEWEST_PROMPTS", 9)
+    score(resolved, settings)
+    told = record(resolved, settings)
+    for metric in named:
+        animals, plants = (value_of(told, "few", f"category: {name}", metric) for name in ("animals", "plants"))
+        assert animals["value"] is not None and animals["n"] == 9
+        assert (plants["value"], plants["n"], plants["note"]) == (
+            None,
+            3,
+            "3 images of 3 prompts: too few for a number",
+        )
+    assert "compare systems within it only" in value_of(told, "few", "category: animals", "fd_lite0")["note"]
+    assert "ref=none" in value_of(told, "few", metric="vendi_lite0")["signature"]
+
+
+def test_variety_needs_no_reference(settings):
+    resolved = drawn_study(settings, metrics=["vendi_lite0"])
+    score(resolved, settings)
+    found = value_of(record(resolved, settings), "few", metric="vendi_lite0")
+    assert 1 < found["value"] <= PROMPTS and found["low"] is None and "no valid interval" in found["note"]
 
 
 def test_a_signature_names_all_that_a_number_hangs_on(settings):
@@ -201,6 +227,11 @@ def test_metrics_can_be_picked_and_what_was_not_planned_says_so(settings):
     told = record(resolved, settings)["metrics"]
     assert {name: facts["planned"] for name, facts in told.items()} == {"kid_lite0": False, "clip_score": True}
     assert told["clip_score"]["model"] == "tiny-clip" and told["clip_score"]["reads"]
+
+
+def test_a_study_names_the_resizing_of_its_fid(settings):
+    resolved = drawn_study(settings, metrics=[{"name": "fid", "model": "pytorch-fid"}, "kid"])
+    assert [choice.model for choice in choices(resolved, [])] == ["pytorch-fid", None]
 
 
 def test_holm_runs_over_all_metrics(settings):

@@ -1,5 +1,7 @@
 """Precision, recall, density, coverage against loops that follow the definitions, and what they must be."""
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
@@ -8,7 +10,7 @@ from evalkit.stats import manifold
 from evalkit.stats.manifold import neighbourhoods
 
 
-def by_definition(x, y, k):
+def by_definition(x, y, k, within=operator.lt):
     def reach(rows):
         return [
             sorted(np.linalg.norm(row - other) for j, other in enumerate(rows) if j != i)[k - 1]
@@ -19,10 +21,10 @@ def by_definition(x, y, k):
     distance = [[np.linalg.norm(a - b) for b in y] for a in x]
     n, m = range(len(x)), range(len(y))
     return {
-        "precision": [any(distance[i][j] < reach_y[j] for j in m) for i in n],
-        "density": [sum(distance[i][j] < reach_y[j] for j in m) / k for i in n],
-        "recall": [any(distance[i][j] < reach_x[i] for i in n) for j in m],
-        "coverage": [any(distance[i][j] < reach_y[j] for i in n) for j in m],
+        "precision": [any(within(distance[i][j], reach_y[j]) for j in m) for i in n],
+        "density": [sum(within(distance[i][j], reach_y[j]) for j in m) / k for i in n],
+        "recall": [any(within(distance[i][j], reach_x[i]) for i in n) for j in m],
+        "coverage": [any(within(distance[i][j], reach_y[j]) for i in n) for j in m],
     }
 
 
@@ -34,6 +36,19 @@ def test_equal_to_the_definitions(k, monkeypatch):
     found = neighbourhoods(x, y, k)
     for name, expected in by_definition(x, y, k).items():
         assert getattr(found, name) == pytest.approx(np.array(expected, dtype=float)), name
+
+
+@pytest.mark.parametrize(("within", "compare"), [("<", operator.lt), ("<=", operator.le)])
+def test_both_conventions_by_their_definitions_where_rows_tie_and_coincide(within, compare):
+    grid = (
+        np.stack(np.meshgrid(range(5), range(5)), axis=-1).reshape(-1, 2).astype(float)
+    )  # neighbours at equal distance
+    x, y = np.concatenate([grid[:12], grid[:4]]), np.concatenate([grid, grid[10:14]])
+    for k in (1, 2, 3):
+        found = neighbourhoods(x, y, k, within)
+        for name, expected in by_definition(x, y, k, compare).items():
+            assert getattr(found, name) == pytest.approx(np.array(expected, dtype=float)), (name, k)
+    assert neighbourhoods(x, y, 1, "<").recall.mean() < neighbourhoods(x, y, 1, "<=").recall.mean()
 
 
 @given(seed=strategies.integers(0, 10_000), shift=strategies.floats(0, 3))
