@@ -28,7 +28,16 @@ def axe():
 
 
 def faults(page, axe):
-    """What axe finds, as `rule: element`."""
+    """What axe finds, as `rule: element`; looked at again, since Streamlit greys for a moment what it draws anew."""
+    for patience in (0, 2000, 4000):
+        page.wait_for_timeout(patience)
+        found = look(page, axe)
+        if not found:
+            break
+    return found
+
+
+def look(page, axe):
     page.evaluate(axe)
     found = page.evaluate("rules => axe.run(document, { runOnly: rules })", RULES)
     return [
