@@ -115,9 +115,9 @@ def as_pixels(images: torch.Tensor) -> list[NDArray[np.uint8]]:
 
 
 def _channels_last(pipeline: Any) -> None:
-    """Convolutions of a U-Net run faster on channels-last tensors: 8 to 19 % less time a step on a processor at
-    batches of 8 and more (tests/benchmarks/generate.md); on CUDA it is what tensor cores read. The autoencoder gained
-    nothing, and Apple's backend was not at hand: both stay as they are."""
+    """Convolutions of a U-Net on channels-last tensors: from no gain to a fifth less time a step on a processor
+    (tests/benchmarks/generate.md); on CUDA it is what tensor cores read. The autoencoder gained nothing, and Apple's
+    backend was not at hand: both stay as they are."""
     import torch
 
     unet = getattr(pipeline, "unet", None)

@@ -83,7 +83,7 @@ def test_each_way_of_resizing_gives_the_features_of_the_package_it_is_named_afte
         other = PEERS["torch-fidelity" if way == "clean" else "clean"](pictures[0], random_weights).numpy()
     assert found.shape == (2, inception.DIMENSIONS)
     assert away(found, expected) < 1e-5
-    assert away(found[:1], other) > 1e-3  # the planted fault: another resizing is seen
+    assert away(found[:1], other) > 1e-4  # the planted fault: another resizing is seen
 
 
 def away(found, expected):
