@@ -24,10 +24,11 @@ def card_sets(
     metrics: Sequence[str], reference: Reference | None, training: Reference | None, identities: Mapping[str, str]
 ) -> tuple[str, Sets] | None:
     """The first set metric, whose network the card takes, and what it is held against; None where there is none."""
-    on_sets = [name for name in metrics if registry.get("metrics", name).info.level == "set"]
+    infos = {name: registry.get("metrics", name).info for name in metrics}
+    on_sets = [name for name, info in infos.items() if info.level == "set" and info.reference]
     if reference is None or not on_sets:
         return None
-    extractor = registry.get("metrics", on_sets[0]).info.extractor
+    extractor = infos[on_sets[0]].extractor
     return on_sets[0], Sets(reference, training, extractor, identities[on_sets[0]])
 
 

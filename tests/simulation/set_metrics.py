@@ -143,8 +143,9 @@ Written by `python -m tests.simulation.set_metrics`; held to its targets by `pyt
 
 Precision, density and AuthPct: two alike images a prompt, 8 dimensions, for one reference set of 200, t interval
 clustered by prompt; the truth is the value of new prompts for the same reference set. CMMD: prompt-block jackknife.
-The last rows are intervals that others print and evalkit does not. Recall, coverage, Inception Score, Vendi score,
-MiFID and FID-infinity have no row that passes, and so no interval.
+The last rows are intervals that others print and evalkit does not. Recall, coverage, Inception Score, Vendi score
+and MiFID have no row that passes, and so no interval; FID-infinity's line passes in 8 dimensions and fails in 32, where
+features have hundreds, and so has none.
 
 | interval | images | prompts | truth | samples | coverage | mean error | printed |
 |---|--:|--:|--:|--:|--:|--:|---|"""
