@@ -16,7 +16,7 @@ demo: install   ## the whole way on the embedded miniatures, in minutes
 	$(BIN)/evalkit demo
 
 test: install   ## the whole suite; what needs Chromium or PostgreSQL skips with a reason where they are absent
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: install  ## style, types, layers, known vulnerabilities
 	$(BIN)/ruff check evalkit app tests

@@ -19,6 +19,14 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 QUIET += ("--disable-sync", "--no-first-run", "--disable-extensions")
 
 
+LONGEST = ("test_demo.py", "test_readme.py", "test_resume.py", "test_end_to_end.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of minutes come first, so that no process waits for another's at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def lacks(name: str) -> str | None:
     """Why `name` (browser, postgres, latex) cannot be tested here; None if it can."""
     if name == "browser" and not any(map(shutil.which, CHROMIUM)):

@@ -136,6 +136,6 @@ def test_closed_is_closed_and_a_changed_study_is_another(finished: Checkout) -> 
     path.write_text(before.replace("raters: 6", "raters: 7"))
     try:
         assert finished("generate", "trial", "--dry-run")["missing"] == 0, "images are shared by content"
-        assert "not open" in str(finished("vote", "status", "trial", fails=True)["error"])
+        assert "differs from the frozen one" in str(finished("vote", "status", "trial", fails=True)["error"])
     finally:
         path.write_text(before)

@@ -35,7 +35,7 @@ def test_the_two_commands_are_targets_that_do_what_is_said() -> None:
     assert COMMANDS[:2] == ["make demo", "make test"]
     for target, does in (("demo", "evalkit demo"), ("test", "python -m pytest"), ("app", "evalkit app rater")):
         recipe = re.search(rf"^{target}:.*\n\t(.+)$", MAKEFILE, re.M)
-        assert recipe and recipe[1].endswith(does)
+        assert recipe and does in recipe[1]
     assert "make test" in (ROOT / ".ci/run").read_text()
 
 

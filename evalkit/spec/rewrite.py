@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.errors import SpecError
-from evalkit.spec.study import load_study
+from evalkit.spec import source
+from evalkit.spec.study import Study
 
 
 def set_numbers(path: Path, block: str, numbers: Mapping[str, int], *, said: str) -> None:
@@ -48,7 +49,7 @@ def _replace(path: Path, text: str) -> None:
     trial = path.with_name(f".{path.stem}.trial{path.suffix}")
     trial.write_text(text, encoding="utf-8")
     try:
-        load_study(trial, path.parent)
+        source.load(trial, Study, name=path.stem)
     except SpecError as error:
         raise SpecError(f"with these numbers the study is not valid: {error}", where=str(path)) from None
     else:

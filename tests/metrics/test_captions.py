@@ -48,7 +48,16 @@ def test_a_folder_with_captions_is_a_reference_set(settings):
 def test_images_of_other_prompts_are_never_called_fid(settings, name):
     """Parti against COCO: no number, and a sentence that says why, before any network is loaded."""
     table = captions(settings.root / "data" / "coco", [f"coco-{number}" for number in range(8)])
-    columns = {"image_index": 0, "system": "deci", "lang": "en", "problem": "", "flagged": False, "blank": False}
+    columns = {
+        "image_index": 0,
+        "system": "deci",
+        "lang": "en",
+        "category": "",
+        "challenge": "",
+        "problem": "",
+        "flagged": False,
+        "blank": False,
+    }
     images = pd.DataFrame({"prompt_key": ["parti-1", "parti-2"], "sha256": "0", "file": "0.png", **columns})
     for reference, said in ((table, "is not called FID or KID"), (reference_folder(settings), "has no captions")):
         found = set_sheet(

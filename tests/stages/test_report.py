@@ -51,6 +51,7 @@ def test_the_report_fits_its_schema_and_every_figure_has_its_twin(run: Run, sett
         "study_tables",
         "votes_quality",
         "metrics",
+        "health",
         "gallery",
         "methods",
     ]
@@ -224,7 +225,7 @@ def test_damage_is_an_error_that_says_what_and_where(run: Run, settings: Setting
 def test_only_images_and_only_metrics_make_a_report(settings: Settings, tmp_path: Path) -> None:
     for parts, names in (
         (("images",), ["summary", "gallery", "methods"]),
-        (("images", "scores"), ["summary", "metrics", "gallery", "methods"]),
+        (("images", "scores"), ["summary", "metrics", "health", "gallery", "methods"]),
     ):
         bare = simulate_run(tmp_path / "runs" / f"bare-{len(parts)}", Plan(prompts=3, images=1, parts=parts))
         assert report(bare, settings).facts["sections"] == names
