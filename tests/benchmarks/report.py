@@ -120,8 +120,9 @@ def table(found: list[dict[str, float]]) -> str:
         [
             "# A report, from a thousand votes to a million",
             "",
-            f"`python tests/benchmarks/report.py` on {machine}; each size in a process of its own. Two "
-            "systems, two questions, two images a prompt, five raters a pair, 100 comparisons a rater. Wall and processor time of `evalkit report` without the start of Python; memory is the most that "
+            f"`python tests/benchmarks/report.py` on {machine}; each size in a process of its own. Two systems, two "
+            "questions, two images a prompt, five raters a pair, 100 comparisons a rater. Wall and processor time of "
+            "`evalkit report` without the start of Python; memory is the most that "
             "the process ever held, the making of the simulated votes included.",
             "",
             head,
