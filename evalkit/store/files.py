@@ -18,7 +18,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     Raises:
         UnavailableError: the disk is full or not writable.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -31,6 +31,11 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         raise UnavailableError(
             f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
         ) from error
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody else uses; `sweep` knows it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from evalkit.spec.plan import Part, count_images, plan_images
 from evalkit.stages.generate import generate
+from evalkit.stages.simulate import simulate_panel
 from evalkit.stages.status import status
-from evalkit.stages.vote import close, open_study, simulate_panel
+from evalkit.stages.vote import close, open_study
 from evalkit.store import db, pace
 from evalkit.store.frames import IMAGES
 from evalkit.store.run import Run
