@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from evalkit.errors import UnavailableError, VotingError
@@ -30,7 +31,7 @@ class Heard:
     votes: dict[tuple[int, str], str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     again: int = 0
-    """answers that had to be sent again"""
+    """requests that had to be sent again"""
     left: int = 0
     """raters who dropped out"""
 
@@ -90,9 +91,8 @@ class _Desk:
     letters: int = 0
 
     async def work(self) -> None:
-        tab = Tab(self.address, f"t={self.token}&step=go")
+        tab = await self._opened()
         try:
-            await tab.open()
             shown = tab.component["comparison"] if tab.component else None
             while shown is not None and not self._is_over():
                 if self.rater.is_gone(shown["position"], shown["total"]):
@@ -102,13 +102,28 @@ class _Desk:
         finally:
             await tab.close()
 
+    async def _opened(self) -> Tab:
+        """The page, loaded again while the app is away or says that something went wrong."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            tab = Tab(self.address, f"t={self.token}&step=go")
+            try:
+                await tab.open()
+            except UnavailableError:
+                if time.monotonic() > until:
+                    raise
+            if tab.component is not None or time.monotonic() > until:
+                return tab
+            await tab.close()
+            await asyncio.sleep(0.5)
+
     def _is_over(self) -> bool:
         return self.panel.until is not None and time.monotonic() > self.panel.until
 
     async def _comparison(self, tab: Tab, shown: dict[str, Any]) -> dict[str, Any] | None:
         """Looks at both pictures, answers what is not answered, and goes on; the comparison after it."""
         for side in ("left", "right"):
-            status, _ = await tab.web.get(shown[side])
+            status, _ = await self._patiently(tab, partial(tab.web.get, shown[side]))
             if status != 200:
                 raise VotingError(f"an image was not delivered: status {status}", where=self.address)
         hidden = bool(shown.get("prompt_hidden"))
@@ -141,20 +156,24 @@ class _Desk:
         """One action, sent until it is acknowledged, as the page does."""
         self.letters += 1
         letter = {"token": self.token, "lang": "en", "outbox": [{"id": f"simulated-{self.letters}", **action}]}
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                status, body = await tab.web.post("/answers", letter)
-            except (OSError, asyncio.IncompleteReadError):
-                status, body = BUSY, b""
-                tab.web.close()
-            if status not in (BUSY, SLOW_DOWN):
-                break
-            if time.monotonic() > until:
-                raise UnavailableError("the app acknowledges nothing", where=self.address)
-            self.heard.again += 1
-            await asyncio.sleep(0.5)
+        status, body = await self._patiently(tab, partial(tab.web.post, "/answers", letter))
         told: dict[str, Any] = json.loads(body)
         if status != 200 or set(told.get("acknowledged", {"": "nothing"}).values()) != {None}:
             raise VotingError(f"the app refused an answer: status {status}", where=self.address)
         return told
+
+    async def _patiently(self, tab: Tab, ask: Callable[[], Awaitable[tuple[int, bytes]]]) -> tuple[int, bytes]:
+        """The same request again, while the app is away, busy, or wants less of them."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                status, body = await ask()
+            except (OSError, asyncio.IncompleteReadError):
+                status, body = BUSY, b""
+                tab.web.close()
+            if status not in (BUSY, SLOW_DOWN):
+                return status, body
+            if time.monotonic() > until:
+                raise UnavailableError("the app answers no more", where=self.address)
+            self.heard.again += 1
+            await asyncio.sleep(0.5)

@@ -53,15 +53,20 @@ class Tab:
 
     async def run(self, key: str | None = None, **value: Any) -> None:
         """Has the script run, with a widget's new state, and reads until it is through."""
+        from websockets.exceptions import WebSocketException
+
         states = {}
         if key is not None:
             states = {**self._states, key: state(self.page.widgets[key], **value)}
             if "trigger_value" not in value:
                 self._states[key] = states[key]
         self.page.clear()
-        await self._socket.send(rerun(self.query, states.values()))
-        while not self.page.take(await self._socket.recv()):
-            pass
+        try:
+            await self._socket.send(rerun(self.query, states.values()))
+            while not self.page.take(await self._socket.recv()):
+                pass
+        except WebSocketException as error:
+            raise UnavailableError(f"the app went away: {error}", where=self.address) from error
 
 
 class Web:

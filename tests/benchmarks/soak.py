@@ -2,7 +2,7 @@
 
     make soak MINUTES=60        (python -m tests.benchmarks.soak --minutes 60 --write)
 
-Waves of simulated raters (40 at once, each ten times faster than a person) vote at the served app over its websocket and
+Waves of simulated raters (40 at once, each ten times faster than people) vote at the served app over its websocket and
 its POST route. The app's memory is read every few seconds; its slope is that of a line through all but the first fifth.
 At the end every acknowledged vote is looked for in the database, and the study's log is verified.
 """

@@ -84,11 +84,12 @@ def _undisturbed(stage: Stage, shop: Workshop) -> tuple[float, dict[str, int]]:
     data, board, log = _prepare(stage, shop)
     started = time.monotonic()
     code = os.waitstatus_to_exitcode(os.waitpid(child(lambda: stage.work(shop, data), board, log), 0)[1])
+    took = time.monotonic() - started
     assert code == 0, workshop.last_line(log)
     assert not stage.check(shop, data), stage.check(shop, data)
     told = Board(board)
     _tidy(shop, data)
-    return time.monotonic() - started, {phase: told.count(phase) for phase in AIMED}
+    return took, {phase: told.count(phase) for phase in AIMED}
 
 
 def _round(stage: Stage, shop: Workshop, tally: Tally, stop: tuple[str, int] | None, moment: float) -> None:

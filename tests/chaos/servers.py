@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from evalkit.errors import EvalkitError, NotSavedError
+from evalkit.errors import NotSavedError
 from evalkit.settings import Settings
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
@@ -113,8 +113,8 @@ def _crowd(
         members = _newcomers(study, wave)
         try:
             told = simulate_served.vote(address, Panel(members, lambda key, question: 0.0, at_once=CROWD))
-        except EvalkitError as error:
-            faults.append(f"a rater was refused: {error}")
+        except Exception as error:
+            faults.append(f"a rater could not go on: {type(error).__name__}: {error}")
             return
         heard.update(told.votes)
         wave += 1
@@ -188,7 +188,11 @@ class Cluster:
     def start(self) -> None:
         words = [str(self.binaries / "pg_ctl"), "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-t", "60"]
         command_ = [*self._owner, *words, "-o", self._options, "start"]
-        subprocess.run(command_, check=True, stdout=subprocess.DEVNULL, cwd="/tmp")
+        for _ in range(20):  # the last of those that were killed may still hold its memory
+            if not subprocess.run(command_, check=False, stdout=subprocess.DEVNULL, cwd="/tmp").returncode:
+                return
+            time.sleep(0.25)
+        raise AssertionError(f"PostgreSQL does not start: {(self.folder / 'log').read_text()[-500:]}")
 
     def kill(self) -> None:
         """kill -9 of every process of it, all at once as a machine's crash would, the disk's cache excepted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from evalkit.stages.score import score
 from evalkit.stages.simulate import simulate_panel
 from evalkit.stages.vote import close, open_study
 from evalkit.store.run import Run
+from tests.chaos.phases import child
 from tests.conftest import ROOT
 
 IMAGES = 24
@@ -67,7 +69,10 @@ def _link_pictures(source: str, target: str) -> str:
 
 
 def build(root: Path) -> Workshop:
-    """Makes the checkout, and runs every stage once, undisturbed, in `whole`."""
+    """Makes the checkout, and runs every stage once, undisturbed, in `whole`.
+
+    Each in a process of its own: what forks later must not have threads of torch or of the report's renderer.
+    """
     from evalkit.voting import pictures
     from tests.clip_checkpoint import write_clip
     from tests.stages.drawing import procedural
@@ -76,22 +81,41 @@ def build(root: Path) -> Workshop:
     for folder in ("studies", "data/models", "data/prompts", "data/weights"):
         (root / folder).mkdir(parents=True)
     shutil.copytree(ROOT / "data" / "questions", root / "data" / "questions")
-    write_clip(root / "data/weights/tiny-clip", seed=5)
     rows = "".join(f"s-{number},scene number {number},en,plain\n" for number in range(IMAGES // 2))
-    metrics = [{"name": "clip_score", "model": "tiny-clip"}]
-    voting = {"raters": 3, "sample": 4, "images": 1}
-    procedural(root, prompts="scenes", metrics=metrics, voting=voting)
     (root / "data/prompts/scenes.csv").write_text("key,prompt,lang,category\n" + rows)
     (root / "data/prompts/scenes.yaml").write_text("title: Scenes\nsource: data/prompts/scenes.csv\n")
-    shop = Workshop(root)
-    shop.generate("whole")
-    shop.score("whole")
-    own = shop.settings("whole")
-    open_study(shop.study, own)
-    simulate_panel(shop.study, own, seed=1)
-    close(shop.study, own)
-    shop.report("whole")
+    shop, own = Workshop(root), Workshop(root).settings("whole")
+
+    def prepare() -> None:
+        write_clip(root / "data/weights/tiny-clip", seed=5)
+        metrics = [{"name": "clip_score", "model": "tiny-clip"}]
+        procedural(root, prompts="scenes", metrics=metrics, voting={"raters": 3, "sample": 4, "images": 1})
+
+    def vote() -> None:
+        open_study(shop.study, own)
+        simulate_panel(shop.study, own, seed=1)
+        close(shop.study, own)
+
+    for job in (
+        prepare,
+        lambda: shop.generate("whole"),
+        lambda: shop.score("whole"),
+        vote,
+        lambda: shop.report("whole"),
+    ):
+        apart(job, root)
     return shop
+
+
+def apart(job: Callable[[], None], root: Path) -> None:
+    """Does a job in a process of its own.
+
+    Raises:
+        AssertionError: it failed; with what it said.
+    """
+    log = root / "apart.log"
+    _, status = os.waitpid(child(job, root / "apart.board", log), 0)
+    assert not status, log.read_text()[-2000:]
 
 
 Check = Callable[[Workshop, str], list[str]]

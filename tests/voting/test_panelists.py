@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from evalkit.stats.position import position_effect
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, RaterRow, SheetRow, VoteRow
-from evalkit.voting import conduct, seals, serving, simulate_served
+from evalkit.voting import conduct, seals, serving, simulate, simulate_served
 from evalkit.voting.panelists import Sight, Temper, answer, panelist
 from evalkit.voting.simulate_served import Panel
 from tests.voting.studies import NOW, freeze, write_study
@@ -72,7 +72,7 @@ def side_effect(trial):
 
 @pytest.mark.parametrize(("bias", "seen"), [(1.2, True), (0.0, False)])
 def test_a_planted_side_bias_is_visible_in_the_study_and_none_is_not(sqlite, checkout, settings, bias, seen):
-    trial = freeze(sqlite, write_study(checkout, prompt_count=10, images=2, raters=2), settings)
+    trial = freeze(sqlite, write_study(checkout, prompt_count=10, images=1, raters=2), settings)
     panel(trial, EQUAL, raters=12, temper=Temper(left=bias, side=0.05))
     found = side_effect(trial).left_if_equal
     assert (found.low > 0.5) is seen and (found.low <= 0.5 <= found.high) is not seen
@@ -84,7 +84,8 @@ def test_golds_catch_those_who_do_not_look(sqlite, checkout, settings):
     accuracy = {}
     for lapse in (0.0, 1.0):
         trial = freeze(sqlite, replace(resolved, sha=f"{int(lapse):064x}"), settings)
-        panel(trial, EQUAL, raters=6, temper=Temper(lapse=lapse, neither=-50))
+        temper = Temper(lapse=lapse, neither=-50)
+        simulate.simulate(sqlite, trial.study_id, lambda *_: 0.0, raters=5, seed=1, now=NOW, temper=temper)
         with db.session(sqlite, reading=True) as session:
             did = conduct.conduct(session, trial.study_id).values()
         accuracy[lapse] = np.mean([one.golds_right / one.golds_answered for one in did])
@@ -122,7 +123,6 @@ def test_a_panel_at_the_served_app_votes_as_the_same_panel_does_by_itself(tmp_pa
     """Over the real websocket and POST route: every acknowledged vote is stored once, as it was meant, and marked."""
     from datetime import UTC, datetime
 
-    from evalkit.voting import simulate
     from tests.app.conftest import new_settings
     from tests.app.serving import open_trial, serve
 
