@@ -109,12 +109,14 @@ class _Desk:
             tab = Tab(self.address, f"t={self.token}&step=go")
             try:
                 await tab.open()
+                if tab.component is not None:
+                    return tab
             except UnavailableError:
                 if time.monotonic() > until:
                     raise
-            if tab.component is not None or time.monotonic() > until:
-                return tab
             await tab.close()
+            if time.monotonic() > until:
+                raise VotingError("the page shows no comparison", where=self.address, hint="is the study open there?")
             await asyncio.sleep(0.5)
 
     def _is_over(self) -> bool:
