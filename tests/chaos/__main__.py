@@ -14,7 +14,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.chaos import faults, kills, servers, workshop
@@ -25,6 +27,9 @@ KILLS = "| what | kills | in a write | in a sync | in a rename | in a commit | i
 KILLS += "\n|---|---|---|---|---|---|---|---|---|"
 
 
+PROCESSES = 2
+JOBS: dict[str, Callable[[], Tally]] = {}
+"""What the forked processes find"""
 HOW = """\
 Of the stages, every other kill falls at a moment drawn uniformly over the stage's duration. The others are aimed: the
 process is stopped inside a write (half of the content is in the file), before a sync to the disk or before a rename
@@ -82,13 +87,20 @@ def tallies(asked: argparse.Namespace, shop: workshop.Workshop, folder: Path):
     jobs["app"] = lambda: servers.app_killed(folder / "app", asked.servers, asked.seed)
     if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         jobs["PostgreSQL"] = lambda: servers.postgres_killed(folder / "postgres", asked.servers, asked.seed)
-    for name, job in jobs.items():
-        if not asked.only or name in asked.only:
-            try:
-                yield job()
-            except Exception:
-                traceback.print_exc()
-                yield Tally(name, faults=[f"the suite itself failed: {sys.exc_info()[1]}"])
+    chosen = {name: job for name, job in jobs.items() if not asked.only or name in asked.only}
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("fork")) as pool:
+        global JOBS
+        JOBS = chosen
+        yield from pool.map(_tally, chosen)
+
+
+def _tally(name: str) -> Tally:
+    """One kind of kill, in a process forked from this one."""
+    try:
+        return JOBS[name]()
+    except BaseException as error:
+        traceback.print_exc()
+        return Tally(name, faults=[f"the suite itself failed: {error}"])
 
 
 def scenarios(shop: workshop.Workshop, only: list[str]) -> tuple[list[str], int]:

@@ -123,13 +123,13 @@ def _again(stage: Stage, shop: Workshop, data: str, board: Path, log: Path) -> l
 
 
 def _prepare(stage: Stage, shop: Workshop) -> tuple[str, Path, Path]:
-    data = "round"
+    data = f"round-{stage.name}"
     _tidy(shop, data)
     if stage.without == ("*",):
         (shop.root / data).mkdir()
     else:
         shop.copy(data, without=stage.without)
-    return data, shop.root / "board", shop.root / "log"
+    return data, shop.root / f"{data}.board", shop.root / f"{data}.log"
 
 
 def _tidy(shop: Workshop, data: str) -> None:

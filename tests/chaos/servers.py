@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from evalkit.errors import NotSavedError
+from evalkit.errors import NotSavedError, VotingError
 from evalkit.settings import Settings
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
@@ -178,6 +178,7 @@ class Cluster:
         ]
         subprocess.run([*self._owner, *words], check=True, capture_output=True, cwd="/tmp")
         settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "120"}
+        settings["recovery_init_sync_method"] = "syncfs"
         settings |= dict(option.split("=", 1) for option in options)
         self._options = " ".join(f"-c {name}={value}" for name, value in settings.items())
 
@@ -202,10 +203,21 @@ class Cluster:
         )
         for pid in (first, *map(int, children.stdout.split())):
             _gone(pid)
+        while _alive(first):
+            time.sleep(0.01)
+        (self.data / "postmaster.pid").unlink()  # its number is still known to the system for a while, and is nobody's
 
     def stop(self) -> None:
         words = [str(self.binaries / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop"]
         subprocess.run([*self._owner, *words], check=False, capture_output=True, cwd="/tmp")
+
+
+def _alive(pid: int) -> bool:
+    """Whether it runs; one that is dead and that nobody has asked about is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _gone(pid: int) -> None:
@@ -239,7 +251,9 @@ def postgres_killed(root: Path, rounds: int, seed: int, *options: str) -> Tally:
         over, gate, hooks = threading.Event(), threading.Event(), Hooks(told)
         gate.set()
         with _clients(hooks):
-            crowd = [threading.Thread(target=_vote, args=[trial, rater, heard, over, gate]) for rater in raters]
+            crowd = [
+                threading.Thread(target=_vote, args=[trial, rater, heard, over, gate, tally.faults]) for rater in raters
+            ]
             for one in crowd:
                 one.start()
             for _ in range(rounds):
@@ -285,28 +299,39 @@ def _kill_server(server: Cluster, told: Board, dice: random.Random, tally: Tally
 
 
 def _vote(
-    trial: Trial, rater: int, heard: Counter[tuple[int, str]], over: threading.Event, gate: threading.Event
+    trial: Trial,
+    rater: int,
+    heard: Counter[tuple[int, str]],
+    over: threading.Event,
+    gate: threading.Event,
+    faults: list[str],
 ) -> None:
     """Answers and goes on, until it is over; what the database took, it has heard."""
-    now = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
     while not over.is_set():
-        shown = _until_saved(trial.engine, gate, lambda session: serving.next_comparison(session, rater, now))
-        if shown is None:
-            return
-        for question in shown.questions:
-            choice = random.choice(("left", "right", "tie"))
+        try:
+            if not _comparison(trial, rater, heard, gate):
+                return
+        except VotingError as error:  # what it had been given was taken back
+            faults.append(f"a rater was refused: {error}")
 
-            def cast(session, shown=shown, question=question, choice=choice):
-                serving.cast(session, rater, shown.assignment_id, question.name, choice, 9, now, "test")
 
-            _until_saved(trial.engine, gate, cast)
-            heard[shown.assignment_id, question.name] += 1
-            time.sleep(0.1)
+def _comparison(trial: Trial, rater: int, heard: Counter[tuple[int, str]], gate: threading.Event) -> bool:
+    """One comparison; False once there is none left."""
+    now = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
+    shown = _until_saved(trial.engine, gate, lambda session: serving.next_comparison(session, rater, now))
+    if shown is None:
+        return False
+    for question in shown.questions:
+        choice = random.choice(("left", "right", "tie"))
 
-        def finish(session, shown=shown):
-            serving.finish(session, rater, shown.assignment_id, now)
+        def cast(session, question=question, choice=choice):
+            serving.cast(session, rater, shown.assignment_id, question.name, choice, 9, now, "test")
 
-        _until_saved(trial.engine, gate, finish)
+        _until_saved(trial.engine, gate, cast)
+        heard[shown.assignment_id, question.name] += 1
+        time.sleep(0.1)
+    _until_saved(trial.engine, gate, lambda session: serving.finish(session, rater, shown.assignment_id, now))
+    return True
 
 
 def _until_saved(engine: Engine, gate: threading.Event, work: Callable[..., Any]) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +110,18 @@ def build(root: Path) -> Workshop:
     return shop
 
 
+THREADED = ("vl_convert",)
+"""Begins threads of its own, which a fork would lose: each process loads it for itself"""
+
+
+def warm(names: Path) -> None:
+    """Loads what the stages loaded, once, in the process that the others are forked from; it runs none of it."""
+    for name in names.read_text().split():
+        if name not in sys.modules and name.split(".")[0] not in THREADED:
+            with suppress(Exception):
+                importlib.import_module(name)
+
+
 def apart(job: Callable[[], None], root: Path) -> None:
     """Does a job in a process of its own.
 
@@ -114,8 +129,14 @@ def apart(job: Callable[[], None], root: Path) -> None:
         AssertionError: it failed; with what it said.
     """
     log = root / "apart.log"
-    _, status = os.waitpid(child(job, root / "apart.board", log), 0)
+
+    def noting() -> None:
+        job()
+        (root / "modules").write_text("\n".join(sorted(sys.modules)))
+
+    _, status = os.waitpid(child(noting, root / "apart.board", log), 0)
     assert not status, log.read_text()[-2000:]
+    warm(root / "modules")
 
 
 Check = Callable[[Workshop, str], list[str]]
