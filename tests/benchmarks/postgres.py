@@ -4,8 +4,7 @@
 
 The tables are filled by generate_series: sheets of fifty, nine tenths of them finished, each finished assignment with
 two votes. Then every statement that the raters' own functions send is explained (EXPLAIN ANALYZE, warm, the median of
-several raters), and the functions themselves are timed. Then fifty threads,
-each a rater, vote through the voting layer.
+several raters), and the functions themselves are timed. Then fifty threads, each a rater, vote at once.
 """
 
 from __future__ import annotations

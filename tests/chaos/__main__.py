@@ -43,29 +43,37 @@ doubled or different, or a command that does not end well."""
 
 
 def main() -> int:
-    asked = options()
-    started, rows, red = time.monotonic(), [], 0
+    asked, started, red = options(), time.monotonic(), 0
+    found: tuple[list[str], list[str], list[str]] = ([], [], [])
+
+    def keep() -> None:
+        if asked.write:
+            RESULTS.write_text(page(asked, *found, time.monotonic() - started))
+
     with tempfile.TemporaryDirectory(prefix="evalkit-chaos-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         shop = workshop.build(folder / "shop")
         print(KILLS, flush=True)
         for tally in tallies(asked, shop, folder):
-            rows.append(tally.row())
+            found[0].append(tally.row())
             red += len(tally.faults)
-            said = "".join(f"\n    {fault}" for fault in dict.fromkeys(tally.faults))
-            print(
-                f"{tally.row()}   ({tally.seconds:.0f} s; too late {tally.too_late}; swept {tally.swept}){said}",
-                flush=True,
-            )
+            print(f"{tally.row()}   {told(tally)}", flush=True)
+            keep()
         met, failed = scenarios(shop, asked.only)
+        found[1].extend(met)
         print("\n".join(met), flush=True)
-        twins = planted(asked, shop, folder) if asked.twins else []
-        print("\n".join(twins), flush=True)
-    green = sum("**not seen**" in twin for twin in twins)
-    if asked.write:
-        RESULTS.write_text(page(asked, rows, met, twins, time.monotonic() - started))
-    return int(bool(red or failed or green))
+        keep()
+        found[2].extend(planted(asked, shop, folder) if asked.twins else [])
+        print("\n".join(found[2]), flush=True)
+        keep()
+    return int(bool(red or failed or any("**not seen**" in twin for twin in found[2])))
+
+
+def told(tally: Tally) -> str:
+    """What the table has no room for."""
+    faults_ = "".join(f"\n    {fault}" for fault in dict.fromkeys(tally.faults))
+    return f"({tally.seconds:.0f} s; too late {tally.too_late}; swept {tally.swept}){faults_}"
 
 
 def options() -> argparse.Namespace:
