@@ -203,6 +203,7 @@ class AssignmentRow(Base):
         UniqueConstraint("sheet_id", "comparison_id", "occasion"),
         UniqueConstraint("sheet_id", "position"),
         partial_index("ix_assignment_unfinished", "sheet_id", where="finished_at IS NULL"),
+        partial_index("ix_assignment_drawn", "draw", where="draw > 0"),
         partial_index("ix_assignment_held", "expires_at", where="finished_at IS NULL"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -141,6 +141,21 @@ def test_many_prompt_files(tmp_path, data, kind):
     read_prompts(tmp_path, kind, data.draw(damaged(PROMPTS[kind]) | st.binary(max_size=300)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("csv", b'key,"prompt\na,b\n'),
+        ("csv", b"prompt\n" + b"x" * 2_000_000),
+        ("csv", b"prompt\0,key\na\0,b\n"),
+        ("jsonl", b'{"prompt": ' + b"[" * 100_000),
+        ("jsonl", b'{"prompt": "\\ud800"}\n'),
+        ("jsonl", b'{"prompt": {"a": 1}, "key": [], "lang": 5}\n'),
+    ],
+)
+def test_traps_in_prompt_files(tmp_path, kind, content):
+    read_prompts(tmp_path, kind, content)
+
+
 TABLES = [
     b"| answer | looks |\n|---|---|\n| A | 41.1 % |\n| B | 30.5 % |\n| On par | 26.3 % |\n| Neither | 2.1 % |\n",
     b"<table><tr><th>answer<th>looks<tr><td>A<td>60 %<tr><td>B<td>40 %</table>",
