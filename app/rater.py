@@ -26,7 +26,7 @@ from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import images, monitor
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("app.rater")
 NO_STORE = {"Cache-Control": "no-store"}
 
 

@@ -20,10 +20,16 @@ from evalkit.stages.vote import close, open_study
 from evalkit.store import db, pace
 from evalkit.store.frames import IMAGES
 from evalkit.store.run import Run
-from evalkit.voting import monitor
+from evalkit.voting import monitor, pictures
 from tests.stages.drawing import procedural
 
 DESIGN = {"raters": 2, "sample": 3, "images": 2}
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    """Raters are shown the shapes at their own 64 px."""
+    monkeypatch.setattr(pictures, "MIN_SIDE", 64)
 
 
 def steps(outcome):
