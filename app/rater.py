@@ -20,12 +20,15 @@ from app.database import engine
 from app.headers import SecurityHeaders
 from app.presenting import SIDES, example_picture
 from app.shell import shell
+from app.views import comparing, consenting, guiding
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import images
 
 LOG = logging.getLogger(__name__)
+PAGES = (consenting, guiding, comparing)
+"""Of views/rating.py: loaded with the server, so that the first raters need not wait for it"""
 
 
 async def image(request: Request) -> Response:

@@ -70,6 +70,9 @@ class Design(Spec):
         default="mixed", description="one: a sheet keeps to one language, and goes to a rater who knows it"
     )
     translation: bool = Field(default=True, description="show the prompt in the rater's language beside the original")
+    content_warning: tuple[str, ...] = Field(
+        default=(), description="prompts (by key, category or challenge) whose images stay hidden until a rater asks"
+    )
     session_minutes: int = Field(default=30, ge=1, le=600, description="of work before a break is offered")
     hold_hours: float = Field(default=48, gt=0, le=8760, description="an untouched sheet returns to the pool after")
     quality: Quality = Quality()
@@ -78,7 +81,7 @@ class Design(Spec):
         default=None, ge=0, description="after closing, until what raters told of themselves is removed"
     )
 
-    @field_validator("questions", "stratify")
+    @field_validator("questions", "stratify", "content_warning")
     @classmethod
     def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) != len(names):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from evalkit.errors import VotingError
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.identity import digest
 from evalkit.spec.resolve import ResolvedStudy
@@ -50,7 +51,7 @@ def freeze(
     """Writes study, prompts, images, comparisons and sheets. `parallel`: prompts to take translations from."""
     hands = _hands(resolved, shown, link)
     deck = _deck(hands)
-    spec = _spec(resolved, deck)
+    spec = _spec(resolved, deck) | _warned(resolved, [item.prompt for item in shown.pictures])
     study = StudyRow(slug=resolved.study.name, study_sha=resolved.sha, spec=spec, opened_at=now)
     session.add(study)
     session.flush()
@@ -169,6 +170,19 @@ def _spec(resolved: ResolvedStudy, deck: Deck) -> dict[str, Any]:
         "voting": design.model_dump(mode="json", exclude=None if design.votes_per_comparison is None else {"raters"}),
         "analysis": resolved.study.analysis.model_dump(mode="json"),
     }
+
+
+def _warned(resolved: ResolvedStudy, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
+    """The keys of the prompts whose images stay hidden until a rater asks; nothing where the study warns of none."""
+    design = resolved.study.voting
+    marked = {name: set[str]() for name in (design.content_warning if design else ())}
+    for prompt in prompts:
+        for name in {prompt.key, prompt.category, prompt.challenge} & marked.keys():
+            marked[name].add(prompt.key)
+    if strange := [name for name, keys in marked.items() if not keys]:
+        hint = "name a prompt's key, a category or a challenge of prompts that raters see"
+        raise VotingError(f"no prompt is called {strange[0]!r}", where="voting.content_warning", hint=hint)
+    return {"warned": sorted(set().union(*marked.values()))} if marked else {}
 
 
 def _by_language(deck: Deck) -> list[int]:
