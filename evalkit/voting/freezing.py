@@ -56,7 +56,9 @@ def freeze(
     session.add(study)
     session.flush()
     seed = digest([spec["voting"]["seed"], resolved.sha])
-    sheets = decks.draw(deck, Plan.of(spec), spec["sheets"], seed)
+    plan = Plan.of(spec)
+    _require_choice(plan, deck)
+    sheets = decks.draw(deck, plan, plan.design.wave(spec["sheets"]), seed)
     images = _images(session, study.id, shown, link, parallel)
     rows = _comparisons(session, study.id, hands, images, planned(sheets))
     add_sheets(session, study.id, sheets, rows)
@@ -170,6 +172,15 @@ def _spec(resolved: ResolvedStudy, deck: Deck) -> dict[str, Any]:
         "voting": design.model_dump(mode="json", exclude=None if design.votes_per_comparison is None else {"raters"}),
         "analysis": resolved.study.analysis.model_dump(mode="json"),
     }
+
+
+def _require_choice(plan: Plan, deck: Deck) -> None:
+    """Refuses adaptive pairing where there is nothing to adapt."""
+    arms = {pair.arms for pair in deck.pairs}
+    if plan.design.pairing == "even" or (len(arms) > 1 and plan.design.per_sheet(len(deck.pairs)) < len(deck.pairs)):
+        return
+    hint = "use pairing: even, or more than two systems and fewer comparisons_per_rater"
+    raise VotingError("adaptive pairing has nothing to choose", where="voting.pairing", hint=hint)
 
 
 def _warned(resolved: ResolvedStudy, prompts: Sequence[Prompt]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
 from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, SheetRow
-from evalkit.voting import pool
+from evalkit.voting import adapting, pool
 
 REST = timedelta(minutes=5)
 """So long without an answer, and a new spell of work begins."""
@@ -90,6 +90,8 @@ def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
     free = free.where(SheetRow.simulated == rater.simulated).where(_readable(session, rater))
     one = free.order_by(SheetRow.id).limit(1).with_for_update(skip_locked=True)
     sheet = session.scalar(one) or pool.leftovers(session, rater, _readable(session, rater), now)
+    if sheet is None and adapting.next_wave(session, rater, now):
+        sheet = session.scalar(one)
     if sheet is None:
         raise VotingError("All places in this study are taken.", hint="Thank you for your interest.")
     sheet.rater_id = rater.id
