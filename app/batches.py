@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-Asked, Done = TypeVar("Asked"), TypeVar("Done")
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
 MOST = 32
 """In one commit, so that nobody waits for long"""
 

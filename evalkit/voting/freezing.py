@@ -186,14 +186,9 @@ def _require_choice(plan: Plan, deck: Deck) -> None:
 def _warned(resolved: ResolvedStudy, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
     """The keys of the prompts whose images stay hidden until a rater asks; nothing where the study warns of none."""
     design = resolved.study.voting
-    marked = {name: set[str]() for name in (design.content_warning if design else ())}
-    for prompt in prompts:
-        for name in {prompt.key, prompt.category, prompt.challenge} & marked.keys():
-            marked[name].add(prompt.key)
-    if strange := [name for name, keys in marked.items() if not keys]:
-        hint = "name a prompt's key, a category or a challenge of prompts that raters see"
-        raise VotingError(f"no prompt is called {strange[0]!r}", where="voting.content_warning", hint=hint)
-    return {"warned": sorted(set().union(*marked.values()))} if marked else {}
+    names = set(design.content_warning) if design else set()
+    marked = {prompt.key for prompt in prompts if names & {prompt.key, prompt.category, prompt.challenge}}
+    return {"warned": sorted(marked)} if marked else {}
 
 
 def _by_language(deck: Deck) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.errors import VotingError
+from evalkit.errors import SpecError
 from evalkit.store import db
 from evalkit.store.tables import StudyRow
 from tests.app.conftest import new_settings
@@ -142,5 +142,5 @@ def test_a_wish_told_before_the_example_is_kept_by_the_server(trial, address, ch
 def test_the_warning_follows_from_the_prompt_and_a_name_of_none_is_refused(warning, tmp_path_factory):
     with db.session(warning.engine, reading=True) as session:
         assert session.get(StudyRow, warning.study_id).spec["warned"] == ["w-5", "w-6", "w-7"]
-    with pytest.raises(VotingError, match="no prompt is called 'horror'"):
+    with pytest.raises(SpecError, match="no prompt of the study is called 'horror'"):
         open_trial(new_settings(tmp_path_factory), content_warning=["odd", "horror"])
