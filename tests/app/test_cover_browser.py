@@ -13,7 +13,7 @@ from tests.app.test_rater_browser import PHONE, answer, begin, link, revealed, s
 from tests.stages.drawing import TEXTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked")]
-WARNED = TEXTS[4:]
+WARNED = [text.strip() for text in TEXTS[4:]]
 """The prompts of category odd"""
 
 
@@ -37,7 +37,7 @@ def arrived(page, position):
     """The pair has come, revealed or under its cover; gives the prompt."""
     page.locator(".count", has_text=f"{position} of").wait_for()
     page.locator(".pair.revealed, .pair.ready").wait_for()
-    return page.locator(".prompt .text").inner_text()
+    return page.locator(".prompt .text").inner_text().strip()
 
 
 def frames(page):
