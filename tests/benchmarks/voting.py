@@ -4,9 +4,9 @@
 
 Each rater opens the page, holds a websocket, loads both pictures of a comparison, gives two answers and goes on, one
 comparison in ten seconds; they arrive over ten seconds, each at a moment of their own. One visit before the first
-stage warms the server. An answer is acknowledged when the browser may say "Saved": evalkit once it is committed, the plain app
-once the run of its script is through. Answers are counted in the database afterwards. Capacity: the largest number of
-raters at which 95 % of answers are acknowledged in under a second, and none is lost.
+stage warms the server. An answer is acknowledged when the browser may say "Saved": evalkit once it is committed, the
+plain app once the run of its script is through. Answers are counted in the database afterwards. Capacity: the largest
+number of raters at which 95 % of answers are acknowledged in under a second, and none is lost.
 """
 
 from __future__ import annotations
