@@ -40,12 +40,15 @@ def _image(seconds: Any, whole: bool) -> str:
 
 
 def stage_table(latency: Latency, facts: Facts) -> Table:
+    """Seconds of each part, or milliseconds where all are shorter than a second."""
     stages = {stage: title for stage, title in STAGES.items() if stage in set(latency.table["stage"])}
-    columns = (*HEADS, *(Column(title, "s a batch") for title in stages.values()))
+    parts = latency.table[latency.table["stage"].isin(list(stages))]
+    unit, scale = ("ms", 1000) if parts["seconds"].max() < 1 else ("s", 1)
+    columns = (*HEADS, *(Column(title, f"{unit} a batch") for title in stages.values()))
     rows = []
     for cell in latency.cells:
         found = [latency.stage(cell["system"], cell["runtime"], cell["batch_size"], stage) for stage in stages]
-        cells = (_seconds(band(seconds)) if len(seconds) else "–" for seconds in found)
+        cells = (_seconds(band(seconds * scale)) if len(seconds) else "–" for seconds in found)
         rows.append((*_named(cell, latency, facts), *cells))
     note = f"{BAND} One step is one call of the network, both halves of the guidance in it."
     return Table("Where the time goes", columns, tuple(rows), note)
@@ -54,9 +57,9 @@ def stage_table(latency: Latency, facts: Facts) -> Table:
 def network_table(latency: Latency, facts: Facts) -> Table:
     """What does not depend on the round; columns that say nothing are left out."""
     found: dict[Column, list[str]] = {
-        Column("parameters", "million"): [f"{cell['parameters'] / 1e6:,.1f}" for cell in latency.cells],
-        Column("one step", "GFLOP"): [_scaled(cell["operations_per_step"], ",.1f") for cell in latency.cells],
-        Column("peak memory", "GB"): [_scaled(cell["peak_bytes"], ".2f") for cell in latency.cells],
+        Column("parameters", "million"): [_scaled(cell["parameters"], 1e6) for cell in latency.cells],
+        Column("one step", "GFLOP"): [_scaled(cell["operations_per_step"], 1e9) for cell in latency.cells],
+        Column("peak memory", "GB"): [_scaled(cell["peak_bytes"], 1e9) for cell in latency.cells],
         Column("loading", "s"): [_digits(cell["load_seconds"]) for cell in latency.cells],
         Column("preparing", "s"): [_digits(cell["prepare_seconds"]) for cell in latency.cells],
         Column("against PyTorch"): [_fidelity(cell, latency) for cell in latency.cells],
@@ -92,14 +95,14 @@ def published_table(latency: Latency, facts: Facts) -> Table | None:
         return None
     here = [_image(*latency.image(row.system, row.runtime.lower(), 1, row.steps)) for row in published.rows]
     measured = set(here) != {"–"}
-    columns = (*HEADS[:2], Column("Steps"), Column("published", "s an image"))
-    columns += (Column("measured here", "s an image"),) * measured
+    more = (Column("measured here", "s an image"),) * measured
+    columns = (*HEADS[:2], Column("Steps"), Column("published", "s an image"), *more)
     rows = tuple(
         (latency.label(row.system, facts), row.runtime, str(row.steps), f"{row.seconds:.2f}", *(text,) * measured)
         for row, text in zip(published.rows, here, strict=True)
     )
-    note = f"{_format.sentence(published.source)}; {published.hardware}. {published.note} Seconds of unlike machines are not compared; "
-    return Table("The published seconds", columns, rows, note + "ratios are.")
+    note = f"{_format.sentence(published.source)}; {published.hardware}. {published.note} Seconds of unlike machines "
+    return Table("The published seconds", columns, rows, note + "are not compared; ratios are.")
 
 
 def how(latency: Latency, facts: Facts) -> Table:
@@ -113,8 +116,11 @@ def _named(cell: dict[str, Any], latency: Latency, facts: Facts) -> tuple[str, s
     return latency.label(cell["system"], facts), latency.runtime(cell["runtime"]), str(cell["batch_size"])
 
 
-def _scaled(value: float | None, form: str) -> str:
-    return format(value / 1e9, form) if value else "–"
+def _scaled(value: float | None, unit: float) -> str:
+    """In millions or billions: "2.81", "814.7"."""
+    if not value:
+        return "–"
+    return _digits(value / unit) if value < 100 * unit else f"{value / unit:,.1f}"
 
 
 def _seconds(estimate: Estimate) -> str:

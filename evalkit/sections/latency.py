@@ -66,12 +66,13 @@ def _ratios(latency: Latency, facts: Facts) -> list[Ratio]:
             drawn = [(name, facts.study.system(name).sampling.steps) for name in pair]
             image = f"an image, {drawn[0][1]} steps / {drawn[1][1]} steps"
             of_image = _published_image(facts, drawn[0], drawn[1], runtime)
-            kinds = [
-                ("step", "a step", latency.step_ratio(*named), of_step),
-                ("processor", "a step, processor time", latency.processor_ratio(*named), of_step),
-                ("image", image, latency.image_ratio(drawn[0], drawn[1], runtime, size, confidence), of_image),
+            of_images = latency.image_ratio(drawn[0], drawn[1], runtime, size, confidence)
+            by_processor, where = latency.processor_ratio(*named), (runtime, size)
+            found += [
+                Ratio("step", "a step", pair, where, latency.step_ratio(*named), of_step),
+                Ratio("processor", "a step, processor time", pair, where, by_processor, of_step),
+                Ratio("image", image, pair, where, of_images, of_image),
             ]
-            found += [Ratio(kind, what, pair, (runtime, size), *numbers) for kind, what, *numbers in kinds]
     return found
 
 
@@ -120,8 +121,8 @@ def _notices(latency: Latency) -> list[Block]:
         blocks.append(Notice("Networks of the full size with random weights: the speed is real, the pictures are not."))
     elsewhere = latency.record["busy_elsewhere"]
     if elsewhere is not None and latency.record["device"] == "cpu" and elsewhere >= BUSY:
-        said = f"Other work took {_format.percent(elsewhere)} of the processor while this was measured: seconds are too long."
-        blocks.append(Notice(f"{said} Ratios hold as far as it fell on all systems alike."))
+        said = f"Other work took {_format.percent(elsewhere)} of the processor while this was measured: seconds are too"
+        blocks.append(Notice(f"{said} long. Ratios hold as far as it fell on all systems alike."))
     if latency.record["failed"]:
         blocks.append(Notice(f"Not measured: {'; '.join(latency.record['failed'])}."))
     return blocks
@@ -144,9 +145,9 @@ def _figure(ratios: list[Ratio], latency: Latency, facts: Facts) -> list[Block]:
         Figure(
             name="latency",
             title=_found(ratios),
-            subtitle="Ratios of seconds measured in the same rounds, with intervals; diamonds: published",
+            subtitle=f"Ratios of seconds in the same rounds{'; diamonds: published' if published else ''}",
             panels=tuple(panels),
-            alt="; ".join(f"{row[0]}: {row[3]}, published {row[5]}" for row in table.rows),
+            alt="; ".join(", ".join((row[0], *row[3:])) for row in table.rows),
             table=table,
             open=True,
         )
@@ -168,26 +169,27 @@ def _found(ratios: list[Ratio]) -> str:
 
 
 def _table(ratios: list[Ratio], latency: Latency, facts: Facts) -> Table:
-    columns = (
+    columns: tuple[Column, ...] = (
         *(Column("Ratio", align="left"), Column("Runtime", align="left"), Column("Batch")),
-        *(Column("measured", f"{facts.confidence} interval"), Column("rounds", "n"), Column("published")),
-        Column("On this hardware", align="left"),
+        *(Column("measured", f"{facts.confidence} interval"), Column("rounds", "n")),
     )
-    rows = tuple(
+    cells: list[tuple[str, ...]] = [
         (
-            f"{_pair(r.systems, latency, facts)}, {r.what}",
-            *(latency.runtime(r.setting[0]), str(r.setting[1])),
+            *(f"{_pair(r.systems, latency, facts)}, {r.what}", latency.runtime(r.setting[0]), str(r.setting[1])),
             *(_format.measure(r.measured), str(r.measured.n)),
-            *("–" if r.published is None else f"{r.published:.3f}", _verdict(r)),
         )
         for r in ratios
-    )
+    ]
+    if any(ratio.published is not None for ratio in ratios):
+        columns += (Column("published"), Column("On this hardware", align="left"))
+        said = [("–" if r.published is None else f"{r.published:.3f}", _verdict(r)) for r in ratios]
+        cells = [(*cell, *more) for cell, more in zip(cells, said, strict=True)]
     note = "Geometric mean over rounds in which both were measured; t interval on logarithms: about this machine only."
     if published := facts.study.published_latency:
         note += f" Published: {published.source}; {published.hardware}."
     if any(ratio.kind == "processor" for ratio in ratios):
         note += " Processor time: what the one thread worked, which other work on the machine does not stretch."
-    return Table("Ratios", columns, rows, note)
+    return Table("Ratios", columns, tuple(cells), note)
 
 
 CONFIRMED = "within the interval: confirmed"
