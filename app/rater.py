@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,3 +85,6 @@ app = st.App(
     ],
     middleware=[Middleware(SecurityHeaders)],
 )
+
+gc.collect()
+gc.freeze()  # what was loaded with the server stays: looking through it again and again would hold up every rater
