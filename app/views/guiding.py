@@ -36,8 +36,8 @@ def page(state: serving.RaterState, token: str, lang: str) -> None:
             st.write(words[f"guide_{part}"])
         st.header(words["viewing_head"], anchor=False)
         viewing = _viewing(words)
-        if st.checkbox(words["viewing_covers"], value=state.covers, key="covers"):
-            viewing["covers"] = True
+        covers = st.checkbox(words["viewing_covers"], value=state.covers, key="covers")
+        viewing |= {"covers": covers} if covers != state.covers else {}
         if st.button(words["guide_start"], type="primary", key="example"):
             if viewing:
                 with db.session(engine()) as session:
