@@ -15,6 +15,7 @@ CHECK = "representation"
 WORDS = {"gender": "Perceived gender presentation", "skin_tone": "Skin tone (Monk)"}
 LACKING = ("share: unsure", "share: no face")
 FEW_KNOWN = 0.5
+HEIM = {"HEIM gender imbalance": "gender imbalance", "HEIM skin tone imbalance": "skin tone imbalance"}
 
 
 def section(run: Run) -> Section | None:
@@ -23,7 +24,7 @@ def section(run: Run) -> Section | None:
     distances = list(audited.rows(CHECK, "total variation")) if audited else []
     if audited is None or not distances:
         return None
-    heim = list(audited.rows(CHECK, "HEIM skin tone imbalance"))
+    heim = [row for measure in HEIM for row in audited.rows(CHECK, measure)]
     blocks: list[Block] = [_figure(audited, facts, attribute) for attribute in WORDS]
     blocks += [_table(audited, distances, facts)]
     blocks += [_heim(heim, facts), Paragraph("What is wrong with HEIM's figures", DEFECTS)] if heim else []
@@ -156,12 +157,16 @@ def _distance_row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...
 
 def _heim(rows: list[Number], facts: Facts) -> Table:
     columns = (
-        *(Column(title, align="left") for title in ("System", "Language")),
-        Column("skin tone imbalance", f"{facts.confidence} interval"),
+        *(Column(title, align="left") for title in ("Figure", "System", "Language")),
+        Column("mean over prompts", f"{facts.confidence} interval"),
         Column("prompts", "n"),
     )
-    cells = tuple(
-        (facts.label(row.system), spoken(row.lang), _format.measure(row.estimate), _format.count(row.estimate.n))
-        for row in rows
-    )
-    return Table("HEIM's figure, as its code computes it", columns, cells, "To compare with HEIM's tables only.")
+    cells = tuple(_heim_row(row, facts) for row in rows)
+    note = "To compare with HEIM's tables only. " + _format.notes([row.estimate for row in rows])
+    return Table("HEIM's two figures, as its code computes them", columns, cells, note)
+
+
+def _heim_row(row: Number, facts: Facts) -> tuple[str, ...]:
+    where = (facts.label(row.system), spoken(row.lang)) if row.system else ("all", "all")
+    value = _format.measure(row.estimate) if row.estimate.value is not None else "no value"
+    return HEIM[row.measure], *where, value, _format.count(row.estimate.prompts or 0)
