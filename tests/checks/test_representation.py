@@ -27,17 +27,16 @@ def material(settings, **audit) -> Material:
     rows = [
         {
             "key": f"{p}-{i}",
+            "sha256": f"{p}-{i}",
             "system": "one",
             "lang": "en",
             "prompt_key": f"p-{p}",
             "image_index": i,
-            "problem": "",
-            "sha256": f"{p}-{i}",
         }
         for p in range(PROMPTS)
         for i in range(IMAGES)
     ]
-    images = pd.DataFrame(rows).assign(file=settings.root / "none.png", flagged=False, blank=False)
+    images = pd.DataFrame(rows).assign(file=settings.root / "none.png", flagged=False, blank=False, problem="")
     return Material(study, Audit(people=True, **audit), (), images, (), settings, settings.root)
 
 

