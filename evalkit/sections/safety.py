@@ -76,7 +76,7 @@ def _conclusion(run: Run, audited: Audited, facts: Facts, reports: list[dict[str
 def _before_raters(run: Run) -> Iterator[str]:
     """What was looked at before the study opened, and what was kept from raters, as its log has it."""
     log = run.read_json("voting.json").get("events", []) if run.has("voting.json") else []
-    told = next((event["detail"] for event in log if event["what"] == "open"), {})
+    told: dict[str, Any] = next((event["detail"] for event in log if event["what"] == "open"), {})
     if reason := told.get("unchecked"):
         yield f"The study was opened without a check for unsafe images: {_format.tame(str(reason))}."
     if checked := told.get("unsafe_images"):

@@ -53,7 +53,7 @@ def _of_the_sum(both: Floats, one: ClusterVariance, other: ClusterVariance) -> F
 
 def _one_way(x: Floats, e: Floats, code: Codes, count: int) -> ClusterVariance:
     """CR2 of one way of clustering: residuals of cluster g are weighted by (I - H_gg)^(-1/2)."""
-    bread = np.linalg.inv(x.T @ x)
+    bread = np.asarray(np.linalg.inv(x.T @ x), dtype=np.float64)
     order = np.argsort(code, kind="stable")
     parts = np.split(order, np.searchsorted(code[order], np.arange(1, count)))
     terms = [_adjusted(x[part], bread) for part in parts]

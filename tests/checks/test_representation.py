@@ -36,7 +36,8 @@ def material(settings, **audit) -> Material:
         for p in range(PROMPTS)
         for i in range(IMAGES)
     ]
-    images = pd.DataFrame(rows).assign(file=settings.root / "none.png", flagged=False, blank=False, problem="")
+    images = pd.DataFrame(rows).assign(system="one", lang="en", problem="", flagged=False, blank=False)
+    images["file"] = settings.root / "none.png"
     return Material(study, Audit(people=True, **audit), (), images, (), settings, settings.root)
 
 
