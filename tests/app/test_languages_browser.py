@@ -1,4 +1,4 @@
-"""Prompts of 200 tokens, mixed scripts, zero widths and marks of direction: from their file to the report, in a browser."""
+"""Prompts of 200 tokens, mixed scripts, zero widths and marks of direction, in a browser: from file to report."""
 
 from __future__ import annotations
 
