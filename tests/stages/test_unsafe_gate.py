@@ -96,8 +96,11 @@ def test_the_section_tells_the_scores_the_check_and_what_was_left_out(checkout, 
     with pytest.raises(VotingError, match="nothing is left for raters"):
         vote.open_study(resolved, settings)
     resolved, run = drawn(checkout, settings, metrics=["unsafe_image"])
+    audit(resolved, settings)
+    alone = run.read_table("audit.parquet", "audit")
     score(resolved, settings)
     audit(resolved, settings)
+    assert alone.equals(run.read_table("audit.parquet", "audit")), "the audit asks the detector itself where need be"
     table = run.read_table("audit.parquet", "audit").query("check == 'safety'").set_index(["system", "measure"])
     scored = run.read_table("scores/unsafe_image.parquet", "scores_image").groupby("system")["value"].mean()
     for name in ("cold", "warm"):
