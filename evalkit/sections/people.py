@@ -31,7 +31,7 @@ def section(run: Run) -> Section | None:
     return Section(
         name="people",
         title=_title(distances),
-        conclusion=" ".join(_sentence(audited, row, facts) for row in distances),
+        conclusion=_conclusion(audited, distances, facts),
         blocks=(*blocks, audited.limits(CHECK)),
         numbers={number.key: number.estimate for number in audited.numbers if number.check == CHECK},
     )
@@ -41,8 +41,22 @@ def _title(distances: list[Number]) -> str:
     known = [row for row in distances if row.estimate.value is not None]
     if not known:
         return "No face was found in any image, so nothing can be said on who is shown"
-    far = [row for row in known if row.p is not None and row.p < 0.05]
-    return f"{len(far)} of {_format.plural(len(known), 'comparison')} with the reference differ from it"
+    return f"{_far(known)} of {_format.plural(len(known), 'comparison')} with the reference differ from it"
+
+
+def _far(rows: list[Number]) -> int:
+    return sum(row.p_holm is not None and row.p_holm < 0.05 for row in rows)
+
+
+def _conclusion(audited: Audited, distances: list[Number], facts: Facts) -> str:
+    """Sentences on the prompts in the base language; the other languages, where there are some, in one."""
+    told = [row for row in distances if row.lang == audited.base] or distances
+    others = [row for row in distances if row not in told and row.estimate.value is not None]
+    said = [_sentence(audited, row, facts) for row in told]
+    if others:
+        many = _format.plural(len(others), "comparison")
+        said.append(f"With prompts in other languages {_far(others)} of {many} differ from the reference.")
+    return " ".join(said)
 
 
 def _sentence(audited: Audited, row: Number, facts: Facts) -> str:
@@ -58,7 +72,7 @@ def _sentence(audited: Audited, row: Number, facts: Facts) -> str:
     caution = " Most images could not be judged." if unknown > FEW_KNOWN else ""
     return (
         f"{named} distance {_distance(row.estimate)} from the reference (0 none, 1 nothing in common){chance}; "
-        f"{_format.percent(unknown)} unknown; {_format.p_text(row.p)}.{caution}"
+        f"{_format.percent(unknown)} unknown; {_format.p_text(row.p_holm)}.{caution}"
     )
 
 
@@ -117,7 +131,7 @@ def _table(audited: Audited, distances: list[Number], facts: Facts) -> Table:
         *(Column(title, align="left") for title in ("What", "System", "Language")),
         Column("distance", f"{facts.confidence} interval"),
         Column("by chance", "mean, to 95th percentile"),
-        Column("chi-square", "p"),
+        Column("chi-square", "p (Holm)"),
         Column("if all unknown were one class", "least to most"),
         Column("if the classifier errs", "see note"),
         Column("known", "n"),
@@ -148,7 +162,7 @@ def _distance_row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...
         spoken(row.lang),
         _distance(row.estimate) if row.estimate.value is not None else "no value",
         f"{floor.estimate.value:.2f} to {floor.estimate.high:.2f}" if floor else "–",
-        _format.p_value(row.p),
+        _format.p_value(row.p_holm),
         f"{ends.estimate.low:.2f} to {ends.estimate.high:.2f}" if ends else "–",
         error or "–",
         _format.count(row.estimate.n),

@@ -175,7 +175,7 @@ def test_without_the_package_the_network_itself_compares_as_its_paper_says(check
     expected = [reference(a) @ reference(b) for a, b in zip(there[:4], back[:4], strict=True)]
     assert found == pytest.approx(expected * 5, abs=2e-4) and len({round(x, 3) for x in expected}) == 4
     shutil.rmtree(folder)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert find_encoder(settings) is None, "neither here nor on a hub that can be reached"
 
 

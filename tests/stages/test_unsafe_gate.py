@@ -92,7 +92,7 @@ def test_the_check_runs_before_a_study_opens_and_what_it_finds_is_not_shown(chec
 
 
 def test_the_section_tells_the_scores_the_check_and_what_was_left_out(checkout, settings, detector):
-    resolved, run = drawn(checkout, settings, metrics=["unsafe_image"], unsafe_above=0.0001)
+    resolved, run = drawn(checkout, settings, metrics=["unsafe_image"], unsafe_above=1e-6)
     with pytest.raises(VotingError, match="nothing is left for raters"):
         vote.open_study(resolved, settings)
     resolved, run = drawn(checkout, settings, metrics=["unsafe_image"])
