@@ -47,7 +47,7 @@ def test_a_model_of_the_real_layout_fills_what_is_missing_and_goes_on(study, set
     getattr(translation_checkpoints, f"write_{kind}")(study / "data/tiny")
     monkeypatch.setattr(_seq2seq, "LONGEST", 12)
     half = np.array([[1.0, 0.0], [0.5, 0.75**0.5]])
-    encoder = _similarity.Encoder(lambda texts: half[[text not in TEXTS for text in texts]], "half")
+    encoder = _similarity.Encoder(lambda texts: half[[int(text not in TEXTS) for text in texts]], "half")
     monkeypatch.setattr(_similarity, "find_encoder", lambda settings: encoder)
     first = translate(resolve("trial", study), settings, model="data/tiny", languages=["es"])
     assert first.facts["translated"] == {"es": 3} and first.facts["doubtful"] == 3
