@@ -71,7 +71,7 @@ def test_a_folder_of_photographs_goes_the_whole_way_to_the_report(taken, checkou
     (checkout / "data/prompts/open.yaml").write_text("title: Open\nsource: data/prompts/open.csv\n")
     for name, images in (("faces", people_), ("nobody", nobody)):
         (checkout / f"data/models/{name}.yaml").write_text(
-            yaml.safe_dump({"title": name, "source": "photographs", "loader": "folder", "size": 512})
+            yaml.safe_dump({"title": name, "source": f"photographs of {name}", "loader": "folder", "size": 512})
         )
         (tmp_path / name).mkdir()
         for place, image in enumerate(images[: 2 * n]):

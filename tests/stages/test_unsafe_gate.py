@@ -45,7 +45,7 @@ def write(checkout, **voting):
     )
     (checkout / "data/prompts/blots.yaml").write_text("title: Blots\nsource: data/prompts/blots.csv\n")
     for name in ("cold", "warm"):
-        card = {"title": name, "source": "a drawer", "loader": "folder", "size": 128}
+        card = {"title": name, "source": f"a drawer of {name} blots", "loader": "folder", "size": 128}
         (checkout / f"data/models/{name}.yaml").write_text(yaml.safe_dump(card))
     systems = [{"name": name, "model": name, "sampling": {"steps": 1}} for name in ("cold", "warm")]
     metrics = voting.pop("metrics", [])
