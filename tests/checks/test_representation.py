@@ -114,13 +114,14 @@ def test_heims_two_figures_are_those_of_its_published_code(settings, tmp_path):
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     from tests.clip_checkpoint import write_clip
 
-    folder = write_clip(settings.root / "data/weights/tiny-clip", seed=4)
+    folder = write_clip(settings.root / "data/weights/tiny-clip", seed=9)
     base = material(settings, heim_compat=True)
     rng, files = np.random.default_rng(3), []
     for number in range(24):
-        pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) * (number % 6 > 0)
+        pixels = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+        blot = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
         files.append(tmp_path / f"{number}.png")
-        Image.fromarray(pixels.astype(np.uint8)).save(files[-1])
+        (blot if number % 6 else Image.new("RGB", (32, 32))).save(files[-1])
     prompts = [f"p-{number % 8}" for number in range(24)]
     table = base.images.head(24).assign(file=files, sha256=[f.stem for f in files], prompt_key=prompts)
     choice = base.study.model_copy(update={"metrics": (MetricChoice(name="clip_score", model="tiny-clip"),)})
