@@ -81,6 +81,9 @@ class Design(Spec):
     )
     session_minutes: int = Field(default=30, ge=1, le=600, description="of work before a break is offered")
     hold_hours: float = Field(default=48, gt=0, le=8760, description="an untouched sheet returns to the pool after")
+    unsafe_above: float | None = Field(
+        default=0.8, gt=0, lt=1, description="images that `unsafe_image` scores higher are kept from raters; null: none"
+    )
     quality: Quality = Quality()
     on_erasure: Literal["keep", "drop"] = Field(default="keep", description="the votes of a rater who is erased")
     retention_days: int | None = Field(
