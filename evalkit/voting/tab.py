@@ -40,7 +40,12 @@ class Tab:
         url = f"ws://{urlsplit(self.address).netloc}/_stcore/stream"
         try:
             self._socket = await connect(
-                url, subprotocols=[Subprotocol("streamlit")], max_size=2**26, proxy=None, compression=None
+                url,
+                subprotocols=[Subprotocol("streamlit")],
+                max_size=2**26,
+                proxy=None,
+                compression=None,
+                open_timeout=120,
             )
         except (OSError, WebSocketException) as error:
             raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
