@@ -202,7 +202,8 @@ class Cluster:
             for pid in left:
                 _gone(pid)
             time.sleep(0.01)
-        (self.data / "postmaster.pid").unlink()  # its number is still known to the system for a while, and is nobody's
+        for lock in (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)  # the number in it is still known to the system for a while, and is nobody's
 
     def _processes(self) -> list[int]:
         """The processes of this server: they work in its folder. The dead, of whom nobody has asked yet, do not."""
