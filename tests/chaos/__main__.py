@@ -149,7 +149,7 @@ def planted(asked: argparse.Namespace, shop: workshop.Workshop, folder: Path) ->
     for stage in kills.STAGES:
         with kills.careless():
             what = "content written in place, what is there counts as done"
-            noted(stage.name, what, lambda stage=stage: kills.killed(stage, shop, 6, 1, aimed_only=True).faults)
+            noted(stage.name, what, lambda stage=stage: kills.killed(stage, shop, 6, 1, only="write").faults)
     hasty, lax = folder / "hasty", folder / "lax"
     noted("app", "acknowledged before it is committed", lambda: servers.app_killed(hasty, 4, 1, fault="hasty").faults)
     off = "synchronous_commit=off"

@@ -23,7 +23,7 @@ def test_a_killed_stage_ends_as_an_undisturbed_one(shop, stage):
 @pytest.mark.parametrize("stage", kills.STAGES, ids=lambda stage: stage.name)
 def test_the_twin_content_written_in_place_is_seen(shop, stage):
     with kills.careless():
-        assert kills.killed(stage, shop, 4, seed=2, aimed_only=True).faults
+        assert kills.killed(stage, shop, 6, seed=1, only="write").faults
 
 
 @pytest.mark.slow
