@@ -19,7 +19,7 @@ from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, image_table, locking, pace
 from evalkit.store.locking import Holder
 from evalkit.store.run import LOCK, Run
-from evalkit.voting import monitor, opening
+from evalkit.voting import counting, opening
 
 READ = ("images.parquet", "metrics.json", "votes.parquet", "voting.json", "audit.parquet")
 """What a report is made of"""
@@ -102,7 +102,7 @@ def _voting(session: Session, resolved: ResolvedStudy) -> Step:
     study = opening.find_study(session, resolved)
     if study is None:
         return Step("vote", NOTHING, "comparisons", said="not open")
-    seen = monitor.counts(session, study.id, datetime.now(UTC))
+    seen = counting.counts(session, study.id, datetime.now(UTC))
     state = DONE if study.closed_at else PARTLY
     said = f"{'closed' if study.closed_at else 'open'}; {seen.votes} votes by people, {seen.simulated} simulated"
     left = seen.seconds_left if state == PARTLY else None

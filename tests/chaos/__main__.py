@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.chaos import faults, kills, servers, workshop
+from tests.chaos import twins as planted_faults
 from tests.chaos.kills import Tally
 
 RESULTS = Path(__file__).with_suffix("").with_name("CHAOS.md")
@@ -154,7 +155,7 @@ def planted(asked: argparse.Namespace, shop: workshop.Workshop, folder: Path) ->
     noted("app", "acknowledged before it is committed", lambda: servers.app_killed(hasty, 4, 1, fault="hasty").faults)
     off = "synchronous_commit=off"
     noted("PostgreSQL", off, lambda: servers.postgres_killed(lax, 6, 1, off).faults)
-    for name, (what, work) in faults.TWINS.items():
+    for name, (what, work) in planted_faults.TWINS.items():
         noted(name, what, lambda work=work: work(shop))
     return rows
 

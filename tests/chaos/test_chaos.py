@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos import faults, kills, workshop
+from tests.chaos import faults, kills, twins, workshop
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,6 @@ def test_a_fault_ends_well_or_in_words(shop, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", faults.TWINS)
+@pytest.mark.parametrize("name", twins.TWINS)
 def test_the_twin_a_planted_fault_is_seen(shop, name):
-    assert faults.TWINS[name][1](shop)
+    assert twins.TWINS[name][1](shop)
