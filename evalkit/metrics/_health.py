@@ -83,7 +83,7 @@ def _subjects(images: pd.DataFrame, sets: Sets, scope: Scope, workplace: Workpla
             return module.load(workplace.settings, workplace.model)
 
         found = cached_features(paths, sets.identity, load, workplace.features, workplace.progress)
-        rows = np.array([found[sha] for sha in chosen["sha256"]], dtype=np.float64).reshape(len(chosen), -1)
+        rows = np.asarray(found.of(chosen["sha256"].tolist()), dtype=np.float64).reshape(len(chosen), -1)
         features = FeatureSet(rows, chosen["prompt_key"].to_numpy().astype(np.str_))
         side = int(getattr(module, "SIDE", 224))
         yield Subject(system, chosen, features, reference, training, sets.identity, load, side, scope, workplace)

@@ -21,6 +21,7 @@ from evalkit import __version__, registry
 from evalkit.errors import RunError, SpecError
 from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
+from evalkit.extractors._mapped import mapped
 from evalkit.extractors._parquet import unpacked
 from evalkit.extractors._pictures import pictures_in
 from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
@@ -28,7 +29,7 @@ from evalkit.metrics import _captions
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
-from evalkit.stats.frechet import Moments, moments
+from evalkit.stats.frechet import Moments, blocks, moments
 from evalkit.store.files import write_bytes
 
 
@@ -83,7 +84,7 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     try:
         with np.load(reference.path, allow_pickle=False) as stored:
             made_by = str(stored["extractor"]) if "extractor" in stored else None
-            found = _statistics(stored) if "mu" in stored else _features(stored)
+            found = _statistics(stored) if "mu" in stored else _features(stored, reference.path)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         hint = "it needs the arrays extractor, features, and prompts or sha256; or mu and sigma"
         raise SpecError(f"the reference cannot be read: {error}", where=where, hint=hint) from error
@@ -99,15 +100,15 @@ def write_statistics(path: Path, rows: FeatureSet, extractor: str, source: str) 
     """
     if len(rows.rows) < 2:
         raise RunError(f"{len(rows.rows)} pictures: a covariance needs two or more", where=source, hint="add pictures")
-    found, content = moments([rows.rows]), io.BytesIO()
+    found, content = moments(blocks(rows.rows)), io.BytesIO()
     facts: dict[str, Any] = {"n": found.n, "extractor": extractor, "source": source, "evalkit": __version__}
     np.savez(content, mu=found.mean, sigma=found.covariance, **facts)
     write_bytes(path, content.getvalue())
 
 
-def _features(stored: Mapping[str, Floats]) -> FeatureSet:
+def _features(stored: Mapping[str, Floats], path: Path) -> FeatureSet:
     labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
-    return FeatureSet(stored["features"], labels)
+    return FeatureSet(mapped(path, "features"), labels)
 
 
 def _statistics(stored: Mapping[str, Floats]) -> FeatureSet:
@@ -149,4 +150,4 @@ def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplac
         workplace.features,
         workplace.progress,
     )
-    return np.stack([found[sha] for sha in shas]), shas
+    return found.of(shas), shas

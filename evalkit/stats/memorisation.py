@@ -47,7 +47,7 @@ def authentic(x: npt.ArrayLike, training: npt.ArrayLike) -> Floats:
     if len(base) < 2:
         raise ValueError(f"{len(base)} training rows: two or more are needed")
     found = nearest(rows, base)
-    return np.asarray(_nearest_other(base)[found.index] < found.distance, dtype=np.float64)
+    return np.asarray(nearest_other(base)[found.index] < found.distance, dtype=np.float64)
 
 
 def memorisation_distance(x: npt.ArrayLike, training: npt.ArrayLike) -> float:
@@ -73,8 +73,8 @@ def memorisation_informed(distance: float, memorisation: float, threshold: float
     return distance / max(memorisation, 1e-14)
 
 
-def _nearest_other(rows: Floats) -> Floats:
-    """Distance of each row to its nearest other row."""
+def nearest_other(rows: Floats) -> Floats:
+    """Distance (n,) of each row to its nearest other row, two or more rows."""
     index = [block.argpartition(1, axis=1)[:, 1] for _, block in squared_distance_blocks(rows, rows)]
     return _lengths(rows - rows[np.concatenate(index)])  # a row itself is its nearest, the second one is meant
 

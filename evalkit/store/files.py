@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from evalkit.errors import UnavailableError
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that is `path` at the end, atomically; after a crash the old file or the new one is there.
 
     Raises:
         UnavailableError: the disk is full or not writable.
@@ -19,15 +23,26 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UnavailableError(
             f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes `content` to `path`, whole or not at all.
+
+    Raises:
+        UnavailableError: the disk is full or not writable.
+    """
+    with writing(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
