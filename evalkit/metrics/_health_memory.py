@@ -26,7 +26,7 @@ def memory_rows(subject: Subject) -> list[dict[str, Any]]:
         note = f"{len(rows)} and {len(base.rows)} images: too few to look for neighbours"
         return [row(PANEL, subject.system, "AuthPct", _against(subject), Estimate(None, None, None, 0, "", note=note))]
     found = nearest(rows, base.rows)
-    closeness = copy_closeness(found.distance, nearest_other(np.asarray(base.rows, dtype=np.float64))[found.index])
+    closeness = copy_closeness(found.distance, nearest_other(base.rows, found.index))
     return [
         *_whole(subject, base, closeness),
         *_suspicious(subject, base, closeness, found.index),
@@ -59,13 +59,13 @@ def _whole(subject: Subject, base: FeatureSet, closeness: Floats) -> list[dict[s
 def _suspicious(subject: Subject, base: FeatureSet, closeness: Floats, index: Any) -> list[dict[str, Any]]:
     """The nearest neighbours of the images that are nearest, one image a prompt."""
     made: list[dict[str, Any]] = []
-    seen = set[str]()
+    seen, names = set[str](), base.prompts if base.shas is None else base.shas
     for place in np.argsort(closeness, kind="stable"):
         prompt = str(subject.features.prompts[place])
         if prompt not in seen and len(made) < SHOWN:
             seen.add(prompt)
             found = Estimate(float(closeness[place]), None, None, 1, "way to it over its way to its own neighbour")
-            key, other = str(subject.images["key"].iloc[place]), str(base.prompts[index[place]])
+            key, other = str(subject.images["key"].iloc[place]), str(names[index[place]])
             made.append(row(PANEL, subject.system, "nearest image", _against(subject), found, key, other))
     return made
 

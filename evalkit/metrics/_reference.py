@@ -76,7 +76,8 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     """
     if reference.path.is_file() and reference.path.suffix.lower() in _captions.SUFFIXES:
         keys, pictures = zip(*_captions.captioned_pictures(reference.path), strict=True)
-        return FeatureSet(_picture_features(pictures, extractor, workplace)[0], np.array(keys))
+        rows, shas = _picture_features(pictures, extractor, workplace)
+        return FeatureSet(rows, np.array(keys), shas=np.array(shas))
     if reference.path.suffix != ".npz":
         return folder_features(reference.path, extractor, workplace)
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
@@ -131,10 +132,19 @@ def _check_network(made_by: str | None, identity: str, extractor: str, found: Fe
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:
     """The features of all pictures in a folder or a parquet file; equal pictures count as often as they are there."""
-    if folder.suffix == ".parquet" and folder.is_file():
-        folder = unpacked(folder, workplace.settings.data_dir / "cache" / "unpacked")
-    rows, shas = _picture_features(pictures_in(folder), extractor, workplace)
-    return FeatureSet(rows, np.array(shas))
+    rows, shas = _picture_features(pictures_of(folder, workplace), extractor, workplace)
+    return FeatureSet(rows, np.array(shas), shas=np.array(shas))
+
+
+def pictures_of(reference: Path, workplace: Workplace) -> list[Path]:
+    """The picture files of a folder, a parquet file or a table of captions; none of stored features."""
+    if reference.suffix.lower() in _captions.SUFFIXES and reference.is_file():
+        return [picture for _, picture in _captions.captioned_pictures(reference)]
+    if reference.suffix == ".npz":
+        return []
+    if reference.suffix == ".parquet" and reference.is_file():
+        reference = unpacked(reference, workplace.settings.data_dir / "cache" / "unpacked")
+    return pictures_in(reference)
 
 
 def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Rows, list[str]]:

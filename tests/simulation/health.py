@@ -151,7 +151,7 @@ def memory_cases(n: int = 128, training: int = 1000) -> list[Case]:
             own = rng.normal(size=(n, dimensions))
             own[:copies] = base[:copies] + rng.normal(0, noise, (copies, dimensions))
             found = nearest(own, base)
-            closeness = health.copy_closeness(found.distance, nearest_other(base)[found.index])
+            closeness = health.copy_closeness(found.distance, nearest_other(base, found.index))
             return health.memorisation(closeness, 100 * float((closeness > 1).mean()), is_training_set=True)
 
         return one
