@@ -43,6 +43,7 @@ class Row:
 
 def table(runs: int = RUNS, seed: int = 20260201) -> list[Row]:
     """All panels; each row with random numbers of its own."""
+    health.SIMULATED = True  # so that something can be called fine before there is a table
     people = [*agreement_cases(), *agreement_cases(prompts=100, images=1, raters=5)]
     cases = [*fragile_cases(), *bias_cases(), *people, *memory_cases()]
     return [_row(case, runs, np.random.default_rng([seed, place])) for place, case in enumerate(cases)]
