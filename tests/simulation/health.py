@@ -18,7 +18,7 @@ from evalkit.stats.frechet import frechet_distance, frechet_distance_from_featur
 from evalkit.stats.frechet_interval import frechet_jackknife, prompt_groups
 from evalkit.stats.memorisation import nearest, nearest_other
 
-RUNS = 400
+RUNS = 200
 RESULTS = Path(__file__).with_name("HEALTH.md")
 VERDICTS = ("fine", "caution", "do not use", "not assessable")
 WORDS = {True: "yes", False: "no", None: "between"}
@@ -173,7 +173,7 @@ def as_markdown(rows: list[Row], runs: int = RUNS) -> str:
     head = f"""# The health card's thresholds where the truth is known
 
 Written by `python tests/simulation/health.py`; held to its targets by `pytest tests/simulation -m slow`. {runs} sets a
-row; Monte-Carlo standard error 0.011 at .05, 0.025 at .50. A healthy truth that is not called fine is a false alarm
+row; Monte-Carlo standard error 0.015 at .05, 0.035 at .50. A healthy truth that is not called fine is a false alarm
 (target: at most .05); an unhealthy one that is called fine is a miss (target: at most .05); one between has no target.
 People: raters see a true preference 75 % of the time, give or take by prompt; a metric that sees 75 % of the true ones
 is half-way from chance to perfect, where "fine" begins.
