@@ -66,16 +66,17 @@ def cached_features(
     """
     path = cache_file(folder, identity)
     parts = _parts(path)  # of a run that was stopped
-    known = {sha for file in (path, *parts) for sha in _read(file, identity).place}
+    stored = _read(path, identity)
+    known = set(stored).union(*(_read(part, identity) for part in parts))
     missing = [sha for sha in items if sha not in known]
     for fresh in _computed(missing, items, load, lambda done: progress(_step(identity), done, len(items))):
         parts.append(_part(path, len(parts)))
         _write(parts[-1], identity, [_keyed(list(fresh), np.stack(list(fresh.values())))])
     if parts:
-        _write(path, identity, list(_once(_read(file, identity) for file in (path, *parts))))
+        _write(path, identity, list(_once([stored, *(_read(part, identity) for part in parts)])))
         for part in parts:
             part.unlink()
-    stored = _read(path, identity)
+        stored = _read(path, identity)
     return Features(stored.rows, {sha: stored.place[sha] for sha in items})
 
 
