@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from evalkit.extractors import Rows
 from evalkit.extractors._mapped import chosen, mapped, write_mapped
 from evalkit.outcome import Progress, silent
 from evalkit.spec.identity import digest
+from evalkit.store import arrays
 
 Item = TypeVar("Item")
 ROWS_BETWEEN_WRITES = 512
@@ -120,12 +120,12 @@ def _read(path: Path, identity: str) -> Features:
     if not path.is_file():
         return NOTHING
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with arrays.opened(path) as stored:
             if str(stored["extractor"]) != identity:
                 raise ValueError(f"made by {stored['extractor']}")
             shas = stored["sha256"].tolist()
         return _keyed(shas, mapped(path, "features"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except arrays.FAULTS as error:
         hint = "delete it: it is only a cache"
         raise RunError(f"stored features are damaged: {error}", where=str(path), hint=hint) from error
 
