@@ -14,7 +14,10 @@ from evalkit.voting.monitor import ComparisonProgress, RaterProgress
 WHO = alt.Scale(domain=["person", "simulated"], range=["#0072B2", "#767676"])
 ROW = 20
 """Pixels a row."""
-LABELS = alt.Axis(labelOverlap=False, labelFontSize=12, ticks=False, domain=False)
+INK = "#3d3d3d"
+LABELS = alt.Axis(
+    labelOverlap=False, labelFontSize=12, ticks=False, domain=False, labelColor=INK, labelFlush=False, labelBound=False
+)
 
 
 def progress_by_rater(raters: Sequence[RaterProgress]) -> alt.LayerChart:
@@ -62,7 +65,7 @@ def sides(raters: Sequence[RaterProgress]) -> alt.LayerChart:
     """A dot a rater: share of the left side among the votes for a side; the line is one half."""
     table = _table(raters).dropna(subset=["left_share"])
     rows = _rows(table.sort_values("left_share"))
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
     where = alt.X("left_share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title="left among the votes for a side")
     dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1)
     said = alt.Chart(table).mark_text(align="left", dx=8).encode(y=rows, x=where, text="n:N")
@@ -114,7 +117,9 @@ def backgrounds(told: Sequence[tuple[str, str, int]]) -> alt.Chart:
             x=alt.X("raters:Q", title="raters", axis=alt.Axis(tickMinStep=1, grid=False)),
             y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x"),
             row=alt.Row(
-                "question:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top")
+                "question:N",
+                title=None,
+                header=alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top", labelColor=INK),
             ),
         )
     )
