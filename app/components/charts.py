@@ -107,23 +107,15 @@ def precision(rule: Enough) -> alt.LayerChart:
     return alt.layer(planned, base.mark_line(color="#0072B2", point=True), said)
 
 
-def backgrounds(told: Sequence[tuple[str, str, int]]) -> alt.Chart:
-    """How many raters gave each answer to the optional questions: (question, answer, raters)."""
-    table = pd.DataFrame(told, columns=["question", "answer", "raters"])
-    base = (
-        alt.Chart(table)
-        .mark_bar(color="#0072B2")
-        .encode(
-            x=alt.X("raters:Q", title="raters", axis=alt.Axis(tickMinStep=1, grid=False)),
-            y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x"),
-            row=alt.Row(
-                "question:N",
-                title=None,
-                header=alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top", labelColor=INK),
-            ),
-        )
+def answers(given: Sequence[tuple[str, int]], most: int) -> alt.LayerChart:
+    """How many raters gave each answer to one optional question; `most`: where the scale ends."""
+    table = pd.DataFrame(given, columns=["answer", "raters"])
+    where = alt.X("raters:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most]))
+    base = alt.Chart(table, height=alt.Step(ROW)).encode(
+        x=where, y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x")
     )
-    return base.resolve_scale(y="independent")
+    said = base.mark_text(align="left", dx=4, fontSize=12).encode(text="raters:Q")
+    return alt.layer(base.mark_bar(color="#0072B2"), said)
 
 
 def _rows(ordered: pd.DataFrame) -> alt.Y:
