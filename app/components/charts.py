@@ -15,9 +15,8 @@ WHO = alt.Scale(domain=["person", "simulated"], range=["#0072B2", "#767676"])
 ROW = 20
 """Pixels a row."""
 INK = "#3d3d3d"
-LABELS = alt.Axis(
-    labelOverlap=False, labelFontSize=12, ticks=False, domain=False, labelColor=INK, labelFlush=False, labelBound=False
-)
+STYLE = {"labelOverlap": False, "labelFontSize": 12, "labelColor": INK, "ticks": False, "domain": False}
+LABELS = alt.Axis(**STYLE, labelFlush=False, labelBound=False)
 
 
 def progress_by_rater(raters: Sequence[RaterProgress]) -> alt.LayerChart:
@@ -110,10 +109,9 @@ def precision(rule: Enough) -> alt.LayerChart:
 def answers(given: Sequence[tuple[str, int]], most: int) -> alt.LayerChart:
     """How many raters gave each answer to one optional question; `most`: where the scale ends."""
     table = pd.DataFrame(given, columns=["answer", "raters"])
+    axis = alt.Axis(**STYLE, minExtent=130)  # so that the charts of all questions stand in line
     where = alt.X("raters:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most]))
-    base = alt.Chart(table, height=alt.Step(ROW)).encode(
-        x=where, y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x")
-    )
+    base = alt.Chart(table, height=alt.Step(ROW)).encode(x=where, y=alt.Y("answer:N", title=None, axis=axis, sort="-x"))
     said = base.mark_text(align="left", dx=4, fontSize=12).encode(text="raters:Q")
     return alt.layer(base.mark_bar(color="#0072B2"), said)
 
