@@ -37,6 +37,14 @@ def connect(settings: Settings) -> Engine:
     return engine
 
 
+def open_existing(settings: Settings) -> Engine | None:
+    """The engine of a database that is there, its tables as they are; None for a SQLite file that nobody made yet."""
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).is_file()):
+        return None
+    return open_engine(settings.database)
+
+
 def open_engine(url: str, *, busy_seconds: float = 15.0) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`.
 
@@ -211,4 +219,7 @@ def _refusal(error: DBAPIError) -> EvalkitError:
         return NotSavedError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
     if "full" in said or "No space" in said:
         return NotSavedError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
-    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")
+    hint = "see EVALKIT_DATABASE_URL"
+    if "malformed" in said or "invalid page" in said or "not a database" in said:
+        hint = "the disk has damaged it: `evalkit vote restore` puts a backup into an empty database"
+    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint=hint)
