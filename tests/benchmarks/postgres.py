@@ -28,7 +28,7 @@ from sqlalchemy import Engine, event, select, text
 from evalkit.settings import Settings
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
-from evalkit.voting import serving
+from evalkit.voting import counting, serving
 from tests.benchmarks.machine import described
 from tests.chaos.cluster import cluster
 from tests.chaos.servers import new_checkout
