@@ -181,7 +181,7 @@ def scheduler() -> "DDIMScheduler":
 def baseline_scheduler() -> "PNDMScheduler":
     """The baseline's sampler as Stable Diffusion 1.5 sets it: PNDM without Runge-Kutta steps, leading, offset 1.
 
-    It begins at step 981 of 1,000 (50 steps), so needs no zero terminal SNR; alphas differ from training's by 3e-5 at most.
+    It begins at step 981 of 1,000 (50 steps), so needs no zero terminal SNR; its alphas are those of training to 3e-5.
     """
     from diffusers import PNDMScheduler
 
