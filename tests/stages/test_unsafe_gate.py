@@ -102,7 +102,9 @@ def test_the_section_tells_the_scores_the_check_and_what_was_left_out(checkout, 
     audit(resolved, settings)
     assert alone.equals(run.read_table("audit.parquet", "audit")), "the audit asks the detector itself where need be"
     table = run.read_table("audit.parquet", "audit").query("check == 'safety'").set_index(["system", "measure"])
-    scored = run.read_table("scores/unsafe_image.parquet", "scores_image").groupby("system")["value"].mean()
+    system = run.read_table("images.parquet", "images").set_index("key")["system"]
+    values = run.read_table("scores/unsafe_image.parquet", "scores_image").set_index("image_key")["value"]
+    scored = values.groupby(system).mean()
     for name in ("cold", "warm"):
         assert table.loc[(name, "mean score"), "value"] == pytest.approx(scored[name])
         assert table.loc[(name, "unsafe"), "value"] == 0 and table.loc[(name, "unsafe"), "high"] > 0.2
