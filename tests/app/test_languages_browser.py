@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.wording import best_language, wording
 from evalkit.sections import languages
 from evalkit.stages import vote
 from evalkit.stages.audit import audit
@@ -13,7 +14,7 @@ from evalkit.stages.score import score
 from evalkit.store.run import Run
 from tests.app.conftest import new_settings
 from tests.app.serving import SYSTEMS, serve
-from tests.app.test_rater_browser import LAPTOP, PHONE, begin, revealed, saved, tab
+from tests.app.test_rater_browser import LAPTOP, PHONE, revealed, saved, tab
 from tests.stages.drawing import procedural
 from tests.stages.test_audit import HOSTILE, write_prompts
 
@@ -70,9 +71,18 @@ def test_every_prompt_goes_whole_from_its_file_to_the_raters_page_and_into_the_r
     read(chromium, report(run, settings).where)
 
 
+def begin(page, words: dict) -> None:
+    """Consent in the language of the page, which is the rater's own where there is one."""
+    page.locator('[data-testid="stCheckbox"] label').click()
+    page.get_by_role("button", name=words["consent_start"]).click()
+    page.get_by_role("button", name=words["guide_start"]).wait_for()
+    page.goto(f"{page.url}&step=go")
+    revealed(page, 1)
+
+
 def judge(page, lang: str, size: dict) -> None:
     """One comparison by mouse; the prompt is whole, in its direction, and pushes nothing out of reach."""
-    begin(page)
+    begin(page, wording(best_language(lang)))
     prompt = page.locator(".prompt .text")
     assert prompt.text_content() in expected(lang) and prompt.get_attribute("lang") == lang
     assert prompt.evaluate("element => getComputedStyle(element).direction") == SPOKEN[lang]
