@@ -14,7 +14,7 @@ from evalkit.stages.score import score
 from evalkit.store.run import Run
 from tests.app.conftest import new_settings
 from tests.app.serving import SYSTEMS, serve
-from tests.app.test_rater_browser import LAPTOP, PHONE, revealed, saved, tab
+from tests.app.test_rater_browser import LAPTOP, PHONE, revealed, tab
 from tests.stages.drawing import procedural
 from tests.stages.test_audit import HOSTILE, write_prompts
 
@@ -82,7 +82,8 @@ def begin(page, words: dict) -> None:
 
 def judge(page, lang: str, size: dict) -> None:
     """One comparison by mouse; the prompt is whole, in its direction, and pushes nothing out of reach."""
-    begin(page, wording(best_language(lang)))
+    words = wording(best_language(lang))
+    begin(page, words)
     prompt = page.locator(".prompt .text")
     assert prompt.text_content() in expected(lang) and prompt.get_attribute("lang") == lang
     assert prompt.evaluate("element => getComputedStyle(element).direction") == SPOKEN[lang]
@@ -91,7 +92,7 @@ def judge(page, lang: str, size: dict) -> None:
     panel = page.locator(".panel").bounding_box()
     assert panel["y"] + panel["height"] <= size["height"], "the questions are in reach under a prompt of 200 tokens"
     page.locator(".question").nth(0).locator(".answer").nth(0).click()
-    saved(page)
+    page.locator(".status", has_text=words["saved"]).wait_for()
     page.locator(".foot .next").click()
     revealed(page, 2)
 
