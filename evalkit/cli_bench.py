@@ -35,6 +35,9 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="times that everything is measured")] = 10,
     longest: Annotated[float, typer.Option(min=0, help="draw whole images that take at most so many seconds")] = 60.0,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="full size, no download")] = False,
+    contiguous: Annotated[
+        bool, typer.Option("--contiguous", help="diffusers' memory format, not channels last")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -57,6 +60,7 @@ def bench(
         rounds=rounds,
         longest=longest,
         random_weights=random_weights,
+        contiguous=contiguous,
     )
     with terminal.bar(quiet=quiet or as_json) as progress:
         return stage(resolve_study(study), this_settings(), asked=asked, progress=progress)
