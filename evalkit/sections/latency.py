@@ -124,9 +124,7 @@ def _notices(latency: Latency) -> list[Block]:
         said = f"Other work took {_format.percent(elsewhere)} of the processor while this was measured: seconds are too"
         blocks.append(Notice(f"{said} long. Ratios hold as far as it fell on all systems alike."))
     if latency.record["contiguous"]:
-        blocks.append(
-            Paragraph("Networks in diffusers' own memory format; `evalkit generate` draws with channels last.")
-        )
+        blocks.append(Paragraph("Networks in diffusers' own memory format; evalkit generate draws with channels last."))
     if latency.record["failed"]:
         blocks.append(Notice(f"Not measured: {'; '.join(latency.record['failed'])}."))
     return blocks
