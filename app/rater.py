@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +19,19 @@ from app.answering import answers
 from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
+from app.logs import RequestLog
 from app.presenting import SIDES, example_picture
 from app.shell import shell
-from evalkit.errors import EvalkitError
+from app.views import comparing, consenting, guiding
+from evalkit.errors import EvalkitError, NotSavedError
 from evalkit.settings import settings
 from evalkit.store import db
-from evalkit.voting import images
+from evalkit.voting import images, monitor
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("app.rater")
+NO_STORE = {"Cache-Control": "no-store"}
+PAGES = (consenting, guiding, comparing)
+"""Of views/rating.py: loaded with the server, so that the first raters need not wait for it"""
 
 
 async def image(request: Request) -> Response:
@@ -35,6 +41,9 @@ async def image(request: Request) -> Response:
         return Response(status_code=429)
     try:
         content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
+    except NotSavedError as error:
+        LOG.warning("image not read: %s", error)
+        return Response(status_code=503, headers={"Retry-After": "2"})
     except EvalkitError as error:
         LOG.warning("image refused: %s", error)
         IMAGES.count(address, now)
@@ -65,6 +74,26 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def healthz(request: Request) -> Response:
+    """For watchers and load balancers: does the database answer, is a study open. 200, or 503 where it does not.
+
+    It names no study and counts nobody.
+    """
+    try:
+        found = await run_in_threadpool(_open_studies)
+    except EvalkitError:
+        LOG.exception("healthz")
+        away = {"status": "unavailable", "database": "does not answer", "study": "unknown"}
+        return JSONResponse(away, 503, NO_STORE)
+    there = {"status": "ok", "database": "answers", "study": "open" if found else "none open"}
+    return JSONResponse(there, 200, NO_STORE)
+
+
+def _open_studies() -> bool:
+    with db.session(engine(), reading=True) as session:
+        return monitor.any_open(session)
+
+
 def _ask() -> None:
     with db.session(engine(), reading=True) as session:
         session.execute(text("SELECT 1"))
@@ -78,6 +107,10 @@ app = st.App(
         Route("/example/{side}", example),
         Route("/answers", answers, methods=["POST"]),
         Route("/health", health),
+        Route("/healthz", healthz),
     ],
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(RequestLog), Middleware(SecurityHeaders)],
 )
+
+gc.collect()
+gc.freeze()  # what was loaded with the server stays: looking through it again and again would hold up every rater

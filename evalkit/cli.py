@@ -13,10 +13,11 @@ from evalkit.cli_audit import audit, translate
 from evalkit.cli_bench import bench
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
+from evalkit.cli_simulate import simulate
 from evalkit.cli_table import table_app
 from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
-from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
+from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, Wait, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.command()(plan)
+app.command()(simulate)
 app.command()(report)
 app.command()(export)
 app.command()(replay)
@@ -47,7 +49,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(130)
-    except (EvalkitError, ImportError) as error:
+    except (EvalkitError, ImportError, MemoryError) as error:
         readable = _readable(error)
         if debug or readable is None:
             raise
@@ -55,9 +57,12 @@ def main() -> None:
         sys.exit(readable.exit_code)
 
 
-def _readable(error: EvalkitError | ImportError) -> EvalkitError | None:
+def _readable(error: EvalkitError | ImportError | MemoryError) -> EvalkitError | None:
     from evalkit.registry import missing_extra
 
+    if isinstance(error, MemoryError):
+        hint = "close other programs, or take a smaller part; what was finished is kept"
+        return EvalkitError(f"memory ran out: {error}", hint=hint)
     return error if isinstance(error, EvalkitError) else missing_extra(error)
 
 
@@ -151,7 +156,9 @@ def generate(
         bool, typer.Option("--no-safety-checker", help="draw without the checkpoints' own; recorded")
     ] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="read all images; draw damaged ones again")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -169,11 +176,12 @@ def generate(
         resolved = resolve_study(study, prompts)
         return stage(
             resolved,
-            this_settings(),
+            this_settings(wait=wait),
             part=part,
             batch_size=batch_size,
             safety_checker=not no_safety_checker,
             compiled=compiled,
+            verify=verify,
             dry_run=dry_run,
             progress=progress,
         )
@@ -189,6 +197,7 @@ def score(
     model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -218,7 +227,20 @@ def score(
 
             return verify_run(study, this_settings(), progress=progress)
         resolved = resolve_study(study)
-        return stage(resolved, this_settings(), metrics=listed(metrics), partial=partial, progress=progress)
+        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, progress=progress)
+
+
+@app.command()
+@shown
+def status(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:
+    """What of a study has run, what is missing, who works on it, how quickly, and the time left.
+
+    \b
+    Example: evalkit status demo --json
+    """
+    from evalkit.stages.status import status as stage
+
+    return stage(resolve_study(study), this_settings())
 
 
 @app.command("app")

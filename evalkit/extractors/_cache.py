@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from evalkit.errors import RunError
 from evalkit.extractors import Rows
 from evalkit.outcome import Progress, silent
 from evalkit.spec.identity import digest
+from evalkit.store import arrays
 from evalkit.store.files import write_bytes
 
 Item = TypeVar("Item")
@@ -96,11 +96,11 @@ def _read(path: Path, identity: str) -> dict[str, Rows]:
     if not path.is_file():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with arrays.opened(path) as stored:
             if str(stored["extractor"]) != identity:
                 raise ValueError(f"made by {stored['extractor']}")
             return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except arrays.FAULTS as error:
         hint = "delete it: it is only a cache"
         raise RunError(f"stored features are damaged: {error}", where=str(path), hint=hint) from error
 

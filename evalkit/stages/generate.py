@@ -21,14 +21,18 @@ from evalkit.spec.plan import Part, PlannedImage, select_prompts, unchecked
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import System
 from evalkit.store import drawing
+from evalkit.store.files import sweep
 from evalkit.store.image_table import list_images
-from evalkit.store.images import DrawnImage, keep_image, read_facts
+from evalkit.store.images import DrawnImage, forget_damaged, keep_image, read_facts
 from evalkit.store.manifest import add_stage, begin, versions
+from evalkit.store.pace import watched
 from evalkit.store.run import Run
 
 WHOLE = Part()
 DEFAULT_BATCH_SIZE = 4
 """Where no memory tells: systems without networks, checkpoints that are not there yet."""
+STALE_SECONDS = 60.0
+"""Half-written files older than this belong to a process that died: a whole write takes a moment."""
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Told:
 
     differing: list[str] = field(default_factory=list)
     """keys of images that were there with other bytes"""
+    damaged: list[str] = field(default_factory=list)
+    """keys of images that were there, and not as they were made"""
     out_of_memory: list[dict[str, Any]] = field(default_factory=list)
     """each time that the plan was rewritten: system, and batch size before and after"""
 
@@ -49,6 +55,7 @@ def generate(
     batch_size: int | None = None,
     safety_checker: bool = True,
     compiled: bool = False,
+    verify: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
@@ -61,6 +68,7 @@ def generate(
             the same, the plan goes on with half of it for what is not drawn yet.
         safety_checker: False draws without the checkpoints' safety checkers; fixed when the run begins, and recorded.
         compiled: run the denoising networks by torch.compile; fixed and recorded likewise.
+        verify: read every image that is there; those that are damaged are drawn again.
         dry_run: only count.
 
     Raises:
@@ -76,13 +84,21 @@ def generate(
     work, told = survey(resolved, settings, part, how), Told()
     if dry_run:
         return _would(work, resolved)
+    if verify:
+        told.damaged = [image.key for image in work.wanted if forget_damaged(settings.images_dir, image.key)]
+        work = survey(resolved, settings, part, how)
     _refuse_unready(work, resolved, settings)
-    with run.lock():
+    with run.lock("generate", wait=settings.wait) as died:
+        if settings.wait:  # another process may have begun the run in the meantime
+            how = _fixed(drawing.read(run) or how, run, resolved, settings, batch_size)
+            work = survey(resolved, settings, part, how)
+        if died:
+            sweep(settings.images_dir, older_than=STALE_SECONDS)
         begin(run, resolved)
         if work.images:
             drawing.write(run, how)
         try:
-            _draw_all(run, resolved, settings, part, how, told, progress)
+            _draw_all(run, resolved, settings, part, how, told, watched(run.folder, progress))
         finally:
             facts = _list(run, work, resolved, settings) | _happened(run, told)
         if work.images:
@@ -207,6 +223,8 @@ def _drawer(generator: models.Generator, resolved: ResolvedStudy, name: str, how
             return generator.generate(texts, seeds, sampling)
         except OutOfMemoryError as error:
             raise OutOfMemoryError(error.what, where=name, hint=error.hint) from None
+        except MemoryError:
+            raise OutOfMemoryError("memory is too small for so many images at once", where=name) from None
 
     return draw
 
@@ -272,6 +290,7 @@ def _done(run: Run, work: Work, resolved: ResolvedStudy, facts: dict[str, Any], 
     shrunk = ", ".join(f"{change['from']} to {change['to']} at {change['system']}" for change in told.out_of_memory)
     warnings = {
         f"memory ran out; batch size {shrunk}; nothing was lost": told.out_of_memory,
+        f"{len(told.damaged)} images were damaged, and were drawn again": told.damaged,
         f"{facts['flagged']} images flagged by a safety checker: raters are not shown them": facts["flagged"],
         f"{facts['blank']} images blank: a single colour": facts["blank"],
         f"{len(differing)} images, drawn again, have other bytes: hardware, versions or threads changed": differing,

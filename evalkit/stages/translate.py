@@ -55,8 +55,9 @@ def translate(
         revision = next((p.revision for p in known.values() if p.source == "machine" and p.translator == model), "")
         source = _seq2seq.find(model, settings.root, revision)
         loaded = _seq2seq.load(source, KIND_OF, settings.device if settings.device != "auto" else _device())
+        encoder = _similarity.find_encoder(settings)
         for lang, originals in todo.items():
-            made = _translated(originals, lang, base, loaded, progress)
+            made = _translated(originals, lang, base, loaded, encoder, progress)
             known |= {(prompt.key, prompt.lang): prompt for prompt in made}
             _keep(resolved, settings, known, base)
     return _outcome(resolved, known, todo, base, time.perf_counter() - started)
@@ -134,7 +135,12 @@ def _lacking(known: dict[tuple[str, str], Prompt], lang: str, base: str) -> list
 
 
 def _translated(
-    originals: Sequence[Prompt], lang: str, base: str, loaded: _seq2seq.Loaded, progress: Progress
+    originals: Sequence[Prompt],
+    lang: str,
+    base: str,
+    loaded: _seq2seq.Loaded,
+    encoder: _similarity.Encoder | None,
+    progress: Progress,
 ) -> list[Prompt]:
     """One language: there, back, and how near the way back comes."""
     module, found = registry.get("translation", loaded.kind), list[Prompt]()
@@ -143,7 +149,7 @@ def _translated(
         texts = [prompt.text for prompt in part]
         there = module.translate(texts, lang, base, loaded)
         back = module.translate(there, base, lang, loaded)
-        near: Sequence[float | None] = _similarity.similarities(texts, back) or [None] * len(part)
+        near: Sequence[float | None] = encoder.similarities(texts, back) if encoder else [None] * len(part)
         found += [_machine(*row, lang, loaded) for row in zip(part, there, near, strict=True)]
         progress(f"into {name_of(lang)}", len(found), len(originals))
     return found
@@ -194,10 +200,9 @@ def _outcome(
     doubtful = sum(p.status == "doubtful" or (p.similarity is not None and p.similarity < below) for p in mine)
     said = f"{made} prompts translated in {seconds:.0f} s" if made else "nothing to translate: all is there"
     unchecked = any(prompt.similarity is None and prompt.source == "machine" for prompt in mine)
-    warnings = (
-        *((f"{doubtful} translations are in doubt: have them read",) if doubtful else ()),
-        *(("no back-translation similarity: pip install 'evalkit[audit]'",) if unchecked else ()),
-    )
+    nobody = "no back-translation similarity: pip install 'evalkit[audit]', or evalkit[models] and a network"
+    read = f"{doubtful} translations are in doubt: have them read"
+    warnings = (*((read,) if doubtful else ()), *((nobody,) if unchecked else ()))
     facts = {"translated": {lang: len(rows) for lang, rows in todo.items()}, "doubtful": doubtful}
     following = f"evalkit translate {resolved.study.name} --sheet review.csv"
     return Outcome(said, where=Path(resolved.prompt_set.source), next=following, facts=facts, warnings=warnings)

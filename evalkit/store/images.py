@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RunError
+from evalkit.spec.fingerprint import file_sha256
 from evalkit.store.files import write_bytes, write_text
 
 
@@ -126,6 +127,15 @@ def read_facts(images_dir: Path, key: str) -> ImageFacts | None:
         return facts if path.stat().st_size == facts.bytes else None
     except (OSError, ValueError, TypeError):
         return None
+
+
+def forget_damaged(images_dir: Path, key: str) -> bool:
+    """Whether a stored image has other bytes than it was made with; then it counts as missing from now on."""
+    path = image_path(images_dir, key)
+    if (facts := read_facts(images_dir, key)) is None or file_sha256(path) == facts.sha256:
+        return False
+    path.with_suffix(".json").unlink()
+    return True
 
 
 def read_pixels(images_dir: Path, key: str) -> NDArray[np.uint8]:
