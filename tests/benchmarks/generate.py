@@ -321,7 +321,7 @@ def page(found: dict[str, list[Any]], rounds: int, elsewhere: float) -> str:
         *speed,
         "",
         "diffusers' own batches are quicker in some rows. evalkit does more for each image: each prompt is encoded",
-        "alone (so that an interrupted run ends with the same bytes), and the file is kept with its digest and a record.",
+        "alone (so that an interrupted run ends with the same bytes), and each file is kept with digest and record.",
         "",
         "## Outside the networks",
         "",
