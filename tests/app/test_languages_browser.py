@@ -11,6 +11,7 @@ from evalkit.stages.audit import audit
 from evalkit.stages.generate import generate
 from evalkit.stages.report import report
 from evalkit.stages.score import score
+from evalkit.stages.simulate import simulate_panel
 from evalkit.store.run import Run
 from tests.app.conftest import new_settings
 from tests.app.serving import SYSTEMS, serve
@@ -59,7 +60,7 @@ def test_every_prompt_goes_whole_from_its_file_to_the_raters_page_and_into_the_r
             link = vote.invite(resolved, settings, languages=[lang]).facts["links"][0]
             with tab(chromium, f"{url}/?{link.split('?')[1]}", size) as page:
                 judge(page, lang, size)
-    vote.simulate_panel(resolved, settings, raters=4, seed=1)
+    simulate_panel(resolved, settings, raters=4, seed=1)
     vote.close(resolved, settings)
     votes = run.read_table("votes.parquet", "votes")
     people = votes[~votes["simulated"]]
