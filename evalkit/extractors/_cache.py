@@ -2,12 +2,13 @@
 
 One file per network in the run's features/: `sha256` (n,), `features` (n, dimensions) float32, `extractor`. While a
 network works, what it has done lies in part files beside it, so that nothing is written twice but once at the end.
+Rows stay on disk and are memory-mapped: a set of images takes some 300 bytes of memory each, however wide its rows are.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -16,13 +17,37 @@ import numpy as np
 
 from evalkit.errors import RunError
 from evalkit.extractors import Rows
+from evalkit.extractors._mapped import chosen, mapped, write_mapped
 from evalkit.outcome import Progress, silent
 from evalkit.spec.identity import digest
 from evalkit.store import arrays
-from evalkit.store.files import write_bytes
 
 Item = TypeVar("Item")
 ROWS_BETWEEN_WRITES = 512
+
+
+@dataclass(frozen=True)
+class Features(Mapping[str, Rows]):
+    """SHA-256 -> feature row, of rows (n, dimensions) that lie in a file; `place` is where each is among them."""
+
+    rows: Rows
+    place: Mapping[str, int]
+
+    def __getitem__(self, sha: str) -> Rows:
+        return np.asarray(self.rows[self.place[sha]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.place)
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def of(self, shas: Sequence[str]) -> Rows:
+        """Rows in this order, (len(shas), dimensions) float32; what is large stays on disk."""
+        return chosen(self.rows, np.array([self.place[sha] for sha in shas], dtype=np.intp))
+
+
+NOTHING = Features(np.zeros((0, 0), dtype=np.float32), {})
 
 
 def cached_features(
@@ -31,7 +56,7 @@ def cached_features(
     load: Callable[[], Callable[[Sequence[Item]], Iterator[Rows]]],
     folder: Path,
     progress: Progress = silent,
-) -> dict[str, Rows]:
+) -> Features:
     """The feature row of each item, from the cache or from the network, which is loaded only if a row is missing.
 
     Args:
@@ -40,20 +65,19 @@ def cached_features(
         load: gives the function that embeds items in order, batch by batch.
     """
     path = cache_file(folder, identity)
-    known = _read(path, identity)
-    parts = _parts(path)
-    for part in parts:  # of a run that was stopped
-        known.update(_read(part, identity))
+    parts = _parts(path)  # of a run that was stopped
+    stored = _read(path, identity)
+    known = set(stored).union(*(_read(part, identity) for part in parts))
     missing = [sha for sha in items if sha not in known]
     for fresh in _computed(missing, items, load, lambda done: progress(_step(identity), done, len(items))):
-        known.update(fresh)
         parts.append(_part(path, len(parts)))
-        _write(parts[-1], identity, fresh)
+        _write(parts[-1], identity, [_keyed(list(fresh), np.stack(list(fresh.values())))])
     if parts:
-        _write(path, identity, known)
+        _write(path, identity, list(_once([stored, *(_read(part, identity) for part in parts)])))
         for part in parts:
             part.unlink()
-    return {sha: known[sha] for sha in items}
+        stored = _read(path, identity)
+    return Features(stored.rows, {sha: stored.place[sha] for sha in items})
 
 
 def _computed(
@@ -92,21 +116,36 @@ def cache_file(folder: Path, identity: str) -> Path:
     return folder / f"{name}-{digest(identity)[:8]}.npz"
 
 
-def _read(path: Path, identity: str) -> dict[str, Rows]:
+def _read(path: Path, identity: str) -> Features:
     if not path.is_file():
-        return {}
+        return NOTHING
     try:
         with arrays.opened(path) as stored:
             if str(stored["extractor"]) != identity:
                 raise ValueError(f"made by {stored['extractor']}")
-            return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
+            shas = stored["sha256"].tolist()
+        return _keyed(shas, mapped(path, "features"))
     except arrays.FAULTS as error:
         hint = "delete it: it is only a cache"
         raise RunError(f"stored features are damaged: {error}", where=str(path), hint=hint) from error
 
 
-def _write(path: Path, identity: str, known: Mapping[str, Rows]) -> None:
-    content = io.BytesIO()
-    features = np.stack(list(known.values()))
-    np.savez(content, extractor=np.array(identity), sha256=np.array(list(known)), features=features)
-    write_bytes(path, content.getbuffer())
+def _keyed(shas: Sequence[str], rows: Rows) -> Features:
+    return Features(rows, dict(zip(shas, range(len(rows)), strict=True)))
+
+
+def _once(files: Iterable[Features]) -> Iterator[Features]:
+    """Without parts that the file holds already: of a run that was stopped before it could delete them."""
+    seen = set[str]()
+    for file in files:
+        if not seen.issuperset(file.place):
+            seen.update(file.place)
+            yield file
+
+
+def _write(path: Path, identity: str, files: Sequence[Features]) -> None:
+    """The rows of some files in one."""
+    shas = [sha for file in files for sha in file]
+    small = {"extractor": np.array(identity), "sha256": np.array(shas)}
+    shape = (len(shas), files[0].rows.shape[1])
+    write_mapped(path, small, "features", (file.rows for file in files), shape)

@@ -99,4 +99,4 @@ def _features_after(subject: Subject, setting: str, change: Change) -> Floats:
         return run
 
     found = cached_features(paths, identity, load, workplace.features, workplace.progress)
-    return np.array([found[sha] for sha in subject.images["sha256"]], dtype=np.float64)
+    return np.asarray(found.of(subject.images["sha256"].tolist()), dtype=np.float64)

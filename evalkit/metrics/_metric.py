@@ -85,12 +85,14 @@ class ImageScores:
 class FeatureSet:
     """Feature rows (n, dimensions) of any float type, and the prompt of each; a reference image without one is its own.
 
-    `moments`: of a reference that is known by its mean and covariance only, and has no rows.
+    `moments`: of a reference that is known by its mean and covariance only, and has no rows. `shas`: SHA-256 of the
+    picture of each row, where it is known.
     """
 
     rows: npt.NDArray[np.floating]
     prompts: npt.NDArray[np.str_]
     moments: Moments | None = None
+    shas: npt.NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)

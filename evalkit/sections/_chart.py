@@ -58,7 +58,7 @@ def bars(title: str, marks: Sequence[Mark], scale: Scale) -> Panel:
             yOffset=9, shape="diamond", size=70, color=INK, filled=False, strokeWidth=1.5, opacity=1
         ).encode(x="reference:Q"),
     ]
-    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
+    return _panel(title, [*layers, *_words(chart)], len(marks))
 
 
 def intervals(
@@ -81,7 +81,7 @@ def intervals(
     if margin is not None:
         band = alt.Chart(alt.InlineData(values=[{"low": -margin, "high": margin}]))
         layers.insert(0, band.mark_rect(color=INK, opacity=0.07).encode(x="low:Q", x2="high:Q"))
-    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
+    return _panel(title, [*layers, *_words(chart)], len(marks))
 
 
 def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: str) -> Panel:
@@ -99,15 +99,24 @@ def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: s
 
 
 def lines(
-    title: str, series: Mapping[str, tuple[str, Sequence[tuple[float, float]]]], x_title: str, y_title: str
+    title: str,
+    series: Mapping[str, tuple[str, Sequence[tuple[float, float]]]],
+    x_title: str,
+    y_title: str,
+    *,
+    y_ends: tuple[float, float] | None = None,
 ) -> Panel:
-    """Named curves of points (x, y), each with its colour and its name at its right end."""
+    """Named curves of points (x, y), each with its colour and its name at its right end.
+
+    Args: `y_ends`: of the vertical axis, where panels side by side shall have the same.
+    """
     import altair as alt
 
     rows = [{"x": x, "y": y, "name": name, "colour": c} for name, (c, points) in series.items() for x, y in points]
     ends = [{"x": x, "y": y, "name": name} for name, (_, points) in series.items() for x, y in [max(points)]]
     x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5, format="~g"), scale=alt.Scale(zero=True, nice=False))
-    y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    ends_of_y = alt.Scale(zero=False) if y_ends is None else alt.Scale(domain=list(y_ends), nice=False)
+    y = alt.Y("y:Q", title=y_title, scale=ends_of_y, axis=alt.Axis(tickCount=5))
     chart = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, color=_own_colour(), detail="name:N")
     words = alt.Chart(alt.InlineData(values=ends)).mark_text(align="right", dy=-10, fontSize=FONT, color=INK)
     layers = [
@@ -189,12 +198,12 @@ def _own_colour() -> alt.Color:
     return alt.Color("colour:N", scale=None, legend=None)
 
 
-def _words(chart: alt.Chart, marks: Sequence[Mark]) -> list[alt.Chart]:
+def _words(chart: alt.Chart) -> list[alt.Chart]:
     """The label on the left and the number on the right, above each mark."""
     import altair as alt
 
     common = {"dy": -8, "fontSize": FONT, "baseline": "middle", "color": INK}
-    room = max(80.0, WIDTH - 10 - 7 * max((len(mark.text) for mark in marks), default=0))
+    room = alt.ExprRef(f"max(80, {WIDTH - 10} - 7 * length(datum.text))")  # of each row by itself
     left = chart.mark_text(align="left", limit=room, **common).encode(x=alt.value(0), text="label:N")
     right = chart.mark_text(align="right", **common).encode(x=alt.value(WIDTH), text="text:N")
     return [left, right]

@@ -6,14 +6,17 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from evalkit.errors import UnavailableError
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that is `path` at the end, atomically; after a crash the old file or the new one is there.
 
     Raises:
         UnavailableError: the disk is full or not writable.
@@ -22,15 +25,26 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UnavailableError(
             f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes `content` to `path`, whole or not at all.
+
+    Raises:
+        UnavailableError: the disk is full or not writable.
+    """
+    with writing(path) as file:
+        file.write(content)
 
 
 def temporary_name(path: Path) -> Path:
