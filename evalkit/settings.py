@@ -69,6 +69,11 @@ def settings() -> Settings:
     return Settings()
 
 
+def without_usage_reports() -> None:
+    """Ray would send reports of its use to its makers; it does not, unless the environment says so."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()

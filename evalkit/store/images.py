@@ -103,14 +103,14 @@ def write_image(
 
 def keep_image(
     images_dir: Path, key: str, image: DrawnImage, *, seconds: float | None, batch_size: int, made: dict[str, Any]
-) -> bool:
+) -> tuple[ImageFacts, bool]:
     """Stores an image that is not there yet. An image that is there stays; False if its bytes differ from this one's
     though the batch size is the same: then hardware, versions or threads are not those that it was drawn with."""
     there = read_facts(images_dir, key)
     if there is None:
-        write_image(images_dir, key, image, seconds=seconds, batch_size=batch_size, made=made)
-        return True
-    return there.batch_size != batch_size or there.sha256 == hashlib.sha256(encode_png(image.pixels)).hexdigest()
+        return write_image(images_dir, key, image, seconds=seconds, batch_size=batch_size, made=made), True
+    same = there.sha256 == hashlib.sha256(encode_png(image.pixels)).hexdigest()
+    return there, same or there.batch_size != batch_size
 
 
 def is_blank(pixels: NDArray[np.uint8]) -> bool:

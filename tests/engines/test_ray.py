@@ -1,0 +1,98 @@
+"""Ray on this machine: each task once, the same bytes as in one process, and a worker that dies costs a batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from evalkit.engines import Job, choose, ray
+from evalkit.errors import ModelError, RunError, SpecError, UnavailableError
+from evalkit.stages.generate import generate
+from tests.engines.clusters import kill_a_worker, nodes
+from tests.stages.drawing import procedural, stored
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with nodes(2):
+        yield ray.Cluster(workers=2, gpus=0)
+
+
+def test_a_killed_worker_costs_its_batch_and_no_byte_differs(checkout, settings, workers):
+    """One process against two workers of which one is killed while it draws."""
+    resolved, kills = procedural(checkout, images=4, sampling={"width": 512, "height": 512}), []
+
+    def progress(what, done, total):
+        if not kills:
+            kills.append(kill_a_worker())
+
+    here = settings.model_copy(update={"threads": 1})
+    there = here.model_copy(update={"data": checkout / "there"})
+    generate(resolved, here, batch_size=3)
+    outcome = generate(resolved, there, batch_size=3, engine=workers, progress=progress)
+    assert kills and kills[0] >= 1
+    assert outcome.facts["listed"] == 56
+    assert (outcome.facts["engine"], outcome.facts["workers"], outcome.facts["threads"]) == ("ray", 2, 1)
+    assert stored(there.images_dir) == stored(here.images_dir)
+
+
+def test_each_task_is_done_whoever_dies(workers, tmp_path):
+    def opening():
+        def compute(number):
+            if number % 10 == 3 and not (marker := tmp_path / f"died-{number}").exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return number * number
+
+        return Job(compute, lambda number, square: (number, square))
+
+    found = list(workers.run(list(range(40)), opening))
+    assert sorted(found) == [(number, number * number) for number in range(40)]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_task_that_ends_every_worker_ends_the_run(workers):
+    def opening():
+        return Job(lambda number: os.kill(os.getpid(), signal.SIGKILL) if number == 1 else number, lambda _, it: it)
+
+    with pytest.raises(RunError, match="ended its worker 3 times"):
+        list(workers.run([0, 1, 2], opening))
+
+
+def test_an_error_of_a_worker_is_the_stages_own(workers):
+    def opening():
+        raise ModelError("damaged", where="unet", hint="fetch it again")
+
+    with pytest.raises(ModelError) as caught:
+        list(workers.run([1], opening))
+    assert (caught.value.what, caught.value.where, caught.value.hint) == ("damaged", "unet", "fetch it again")
+
+
+def test_no_more_tasks_wait_at_a_worker_than_two(workers, tmp_path):
+    """Back-pressure: what has begun, but was not taken by the stage, is bounded."""
+
+    def opening():
+        return Job(lambda number: Path(tmp_path / str(number)).touch(), lambda number, _: number)
+
+    results = workers.run(list(range(100)), opening)
+    for _ in range(5):
+        next(results)
+    assert len(list(tmp_path.iterdir())) <= 5 + ray.IN_FLIGHT * workers.workers
+    results.close()
+
+
+def test_an_engine_that_there_is_not():
+    with pytest.raises(SpecError, match="engine"):
+        choose("slurm")
+
+
+def test_no_cluster_at_the_address(monkeypatch):
+    pytest.importorskip("ray")
+    import ray as library
+
+    monkeypatch.setattr(library, "is_initialized", lambda: False)
+    with pytest.raises(UnavailableError, match="no Ray cluster answers"):
+        choose("ray", address="127.0.0.1:1")
