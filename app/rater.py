@@ -18,14 +18,16 @@ from app.answering import answers
 from app.attempts import IMAGES
 from app.database import engine
 from app.headers import SecurityHeaders
+from app.logs import RequestLog
 from app.presenting import SIDES, example_picture
 from app.shell import shell
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
 from evalkit.store import db
-from evalkit.voting import images
+from evalkit.voting import images, monitor
 
 LOG = logging.getLogger(__name__)
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def image(request: Request) -> Response:
@@ -65,6 +67,26 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def healthz(request: Request) -> Response:
+    """For watchers and load balancers: does the database answer, is a study open. 200, or 503 where it does not.
+
+    It names no study and counts nobody.
+    """
+    try:
+        found = await run_in_threadpool(_open_studies)
+    except EvalkitError:
+        LOG.exception("healthz")
+        away = {"status": "unavailable", "database": "does not answer", "study": "unknown"}
+        return JSONResponse(away, 503, NO_STORE)
+    there = {"status": "ok", "database": "answers", "study": "open" if found else "none open"}
+    return JSONResponse(there, 200, NO_STORE)
+
+
+def _open_studies() -> bool:
+    with db.session(engine(), reading=True) as session:
+        return monitor.any_open(session)
+
+
 def _ask() -> None:
     with db.session(engine(), reading=True) as session:
         session.execute(text("SELECT 1"))
@@ -78,6 +100,7 @@ app = st.App(
         Route("/example/{side}", example),
         Route("/answers", answers, methods=["POST"]),
         Route("/health", health),
+        Route("/healthz", healthz),
     ],
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(RequestLog), Middleware(SecurityHeaders)],
 )

@@ -16,7 +16,7 @@ from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
 from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
-from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, listed, resolve_study, shown, this_settings
+from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, Wait, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
 
 app = typer.Typer(
@@ -152,6 +152,7 @@ def generate(
     ] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -169,7 +170,7 @@ def generate(
         resolved = resolve_study(study, prompts)
         return stage(
             resolved,
-            this_settings(),
+            this_settings(wait=wait),
             part=part,
             batch_size=batch_size,
             safety_checker=not no_safety_checker,
@@ -189,6 +190,7 @@ def score(
     model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -218,7 +220,20 @@ def score(
 
             return verify_run(study, this_settings(), progress=progress)
         resolved = resolve_study(study)
-        return stage(resolved, this_settings(), metrics=listed(metrics), partial=partial, progress=progress)
+        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, progress=progress)
+
+
+@app.command()
+@shown
+def status(study: StudyName = DEFAULT, as_json: AsJson = False) -> Outcome:
+    """What of a study has run, what is missing, who works on it, how quickly, and the time left.
+
+    \b
+    Example: evalkit status demo --json
+    """
+    from evalkit.stages.status import status as stage
+
+    return stage(resolve_study(study), this_settings())
 
 
 @app.command("app")

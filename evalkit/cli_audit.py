@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import terminal
-from evalkit.options import AsJson, Names, Quiet, listed, resolve_study, shown, this_settings
+from evalkit.options import AsJson, Names, Quiet, Wait, listed, resolve_study, shown, this_settings
 from evalkit.outcome import Outcome
 
 DEFAULT = "audit-languages"
@@ -20,6 +20,7 @@ def audit(
     study: AuditStudy = DEFAULT,
     checks: Names = "",
     partial: Annotated[bool, typer.Option("--partial", help="audit the images that are there")] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -33,7 +34,7 @@ def audit(
 
     with terminal.bar(quiet=quiet or as_json) as progress:
         resolved = resolve_study(study)
-        return stage(resolved, this_settings(), checks=listed(checks), partial=partial, progress=progress)
+        return stage(resolved, this_settings(wait=wait), checks=listed(checks), partial=partial, progress=progress)
 
 
 @shown

@@ -13,6 +13,7 @@ from evalkit.options import (
     Names,
     Quiet,
     StudyName,
+    Wait,
     listed,
     numbered,
     resolve_study,
@@ -34,6 +35,7 @@ def bench(
     stages: Annotated[str, typer.Option(help="of text, step, vae, safety, write")] = "text,step,vae,safety,write",
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="times that everything is measured")] = 10,
     longest: Annotated[float, typer.Option(min=0, help="draw whole images that take at most so many seconds")] = 60.0,
+    wait: Wait = False,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="full size, no download")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -59,4 +61,4 @@ def bench(
         random_weights=random_weights,
     )
     with terminal.bar(quiet=quiet or as_json) as progress:
-        return stage(resolve_study(study), this_settings(), asked=asked, progress=progress)
+        return stage(resolve_study(study), this_settings(wait=wait), asked=asked, progress=progress)

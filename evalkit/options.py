@@ -19,6 +19,10 @@ DEFAULT = "decidiffusion-vs-sd15"
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name in studies/, or the path of a YAML file")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
+Wait = Annotated[bool, typer.Option("--wait", help="wait for another process that works on this run")]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: the workers of a cluster")]
+Address = Annotated[str | None, typer.Option(help="of the Ray cluster, host:port; default: RAY_ADDRESS, or this machine")]
+Workers = Annotated[int | None, typer.Option(min=1, help="of Ray; default: one for each GPU, or for each CPU")]
 Names = Annotated[str, typer.Option(help="only these, separated by commas")]
 
 
@@ -32,10 +36,10 @@ def shown(command: Callable[..., Outcome]) -> Callable[..., None]:
     return run
 
 
-def this_settings() -> Settings:
+def this_settings(*, wait: bool = False) -> Settings:
     from evalkit.settings import settings
 
-    return settings()
+    return settings().model_copy(update={"wait": True}) if wait else settings()
 
 
 def resolve_study(study: str, prompts: str | None = None) -> ResolvedStudy:

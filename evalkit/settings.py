@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", description="cuda, mps, cpu or auto")
     runtime: Literal["pytorch", "openvino"] = Field(default="pytorch", description="what runs Inception on a CPU")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; default: torch's own")
+    wait: bool = Field(default=False, description="wait for another process that works on a run, instead of an error")
     app_url: str = Field(default="http://localhost:8501", description="the raters' address, for invite links")
+    app_log: str | None = Field(default=None, description="the apps' log in lines of JSON: a file, or - for stderr")
     secret: SecretStr | None = Field(default=None, description="key of the image addresses; default: made in DATA")
     researcher_password: SecretStr | None = Field(default=None, description="password of the researcher's app")
 

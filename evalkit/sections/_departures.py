@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from evalkit.sections import _format
@@ -92,7 +91,4 @@ def _interim_reports(run: Run) -> int:
     """Looks at the votes before closing: in the run's log, or in the log of the vote."""
     told = read_voting(run).get("events") or ()
     events = sum("interim" in str(event.get("what")) for event in told)
-    if not run.has("log.jsonl"):
-        return events
-    lines = run.path("log.jsonl").read_text(encoding="utf-8").splitlines()
-    return max(events, sum(1 for line in lines if line.strip() and json.loads(line).get("what") == INTERIM_EVENT))
+    return max(events, sum(1 for line in run.log_lines() if line.get("what") == INTERIM_EVENT))

@@ -115,6 +115,13 @@ def plan_images(
     ]
 
 
+def count_images(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> dict[str, int]:
+    """System -> how many images `plan_images` plans for it, counted and not planned: no keys, no seeds."""
+    shown = set(voting_keys(prompts, resolved))
+    each = sum(_count(prompt, resolved, shown) for prompt in prompts)
+    return {system.name: each for system in resolved.study.systems}
+
+
 def unchecked(system: System) -> System:
     """The system without its checkpoint's safety checker."""
     return system.model_copy(update={"sampling": system.sampling.model_copy(update={"safety_checker": False})})
@@ -126,10 +133,15 @@ def _of_system(
     study, card = resolved.study, resolved.cards[system.name]
     width, height = system.sampling.width or card.size, system.sampling.height or card.size
     for prompt in prompts:
-        count = max(study.images, study.voting.images if study.voting and prompt.key in shown else 0)
-        for index in range(count):
+        for index in range(_count(prompt, resolved, shown)):
             seed = image_seed(study.seed, prompt.key, index)
             yield PlannedImage(image_key(identity, prompt.text, seed), system.name, prompt, index, seed, width, height)
+
+
+def _count(prompt: Prompt, resolved: ResolvedStudy, shown: Set[str]) -> int:
+    """Images of a prompt and system: what metrics and raters need, whichever is more."""
+    study = resolved.study
+    return max(study.images, study.voting.images if study.voting and prompt.key in shown else 0)
 
 
 def _picked(prompts: Iterable[Prompt], part: Part) -> list[Prompt]:

@@ -63,7 +63,7 @@ def audit(
     require_metrics(resolved)
     planned = plan_images(asked, resolved, device=drawing.device_of(run))
     images = gather(run, planned, settings.images_dir, partial=partial)
-    with run.lock():
+    with run.lock("audit", wait=settings.wait):
         material = _material(run, resolved, settings, asked, images, progress)
         facts = _facts(run, chosen, material)
         if _is_done(run, facts):

@@ -59,7 +59,7 @@ def bench(
     """
     asked, run = _checked(asked, resolved), Run(settings.runs_dir / resolved.run_name)
     started = time.perf_counter()
-    with run.lock(), tempfile.TemporaryDirectory() as scratch:
+    with run.lock("bench", wait=settings.wait), tempfile.TemporaryDirectory() as scratch:
         begin(run, resolved)
         device = models.prepare_torch(settings)
         cells, failed = _cells(resolved, settings, asked, device, Path(scratch), progress)

@@ -24,14 +24,18 @@ from evalkit.spec.plan import Part, select_prompts, unchecked
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import System
 from evalkit.store import drawing
+from evalkit.store.files import sweep
 from evalkit.store.image_table import list_images
 from evalkit.store.images import read_facts
 from evalkit.store.manifest import add_stage, begin
+from evalkit.store.pace import watched
 from evalkit.store.run import Run
 
 WHOLE, HERE = Part(), Local()
 DEFAULT_BATCH_SIZE = 4
 """Where no memory tells: systems without networks, checkpoints that are not there yet."""
+STALE_SECONDS = 60.0
+"""Half-written files older than this belong to a process that died: a whole write takes a moment."""
 
 
 @dataclass
@@ -83,12 +87,17 @@ def generate(
     if dry_run:
         return _would(work, resolved)
     _refuse_unready(work, resolved, settings)
-    with run.lock():
+    with run.lock("generate", wait=settings.wait) as died:
+        if settings.wait:  # another process may have begun the run in the meantime
+            how = _fixed(drawing.read(run) or how, run, resolved, settings, batch_size, engine)
+            work = survey(resolved, settings, part, how)
+        if died:
+            sweep(settings.images_dir, older_than=STALE_SECONDS)
         begin(run, resolved)
         if work.images:
             drawing.write(run, how)
         try:
-            _draw_all(run, resolved, settings, part, how, engine, told, progress)
+            _draw_all(run, resolved, settings, part, how, engine, told, watched(run.folder, progress))
         finally:
             facts = _list(run, work, resolved, settings) | _happened(run, told)
         if work.images:

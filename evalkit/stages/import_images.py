@@ -61,7 +61,7 @@ def import_images(
     if not matching.matched:
         hint = f"name them as {planned[0].prompt.key}.png, or give --table"
         raise SpecError(f"none of {len(matching.unmatched)} pictures matches a prompt", where=str(folder), hint=hint)
-    with run.lock():
+    with run.lock("import", wait=settings.wait):
         begin(run, resolved)
         unreadable = _store(matching, settings, progress)
         list_images(run, whole, planned, resolved.prompt_set.name, settings.images_dir)

@@ -22,7 +22,7 @@ def replay(resolved: ResolvedStudy, settings: Settings) -> Outcome:
     if published is None:
         raise SpecError("the study has no published table", where=str(resolved.path), hint="add `published:` to it")
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
-    with run.lock():
+    with run.lock("replay", wait=settings.wait):
         begin(run, resolved)
         if not run.has("manifest.json"):
             add_stage(run, "replay", seconds=time.perf_counter() - started, tables=list(published.tables))

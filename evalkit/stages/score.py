@@ -26,6 +26,7 @@ from evalkit.spec.study import MetricChoice
 from evalkit.stats.multiplicity import holm
 from evalkit.store import drawing
 from evalkit.store.manifest import add_stage
+from evalkit.store.pace import watched
 from evalkit.store.run import Run
 from evalkit.store.run_images import content_digest, gather, health
 from evalkit.store.thumbnails import write_thumbnail
@@ -57,7 +58,7 @@ def score(
         UnavailableError: the weights of a feature network cannot be had.
     """
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
-    chosen = choices(resolved, metrics)
+    chosen, progress = choices(resolved, metrics), watched(run.folder, progress)
     reference = find_reference(resolved.study.reference, resolved.root)
     places = {
         choice.name: workplace_of(choice, resolved, settings, run.path("features"), progress) for choice in chosen
@@ -67,7 +68,7 @@ def score(
     card = card_sets([choice.name for choice in chosen], reference, training, identities)
     planned = _plan(resolved, settings, run)
     images = gather(run, planned, settings.images_dir, partial=partial)
-    with run.lock():
+    with run.lock("score", wait=settings.wait):
         _forget_other_images(run, images)
         fresh: list[str] = []
         for choice in chosen:

@@ -42,7 +42,7 @@ def open_study(
         VotingError: closed already, changed since, or images are missing or damaged (it says which).
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
-    with run.lock():
+    with run.lock("vote open", wait=settings.wait):
         with db.session(engine, reading=True) as session:
             study = opening.find_study(session, resolved)
         if study is not None and study.closed_at is None:
@@ -146,7 +146,7 @@ def close(resolved: ResolvedStudy, settings: Settings) -> Outcome:
     Again is harmless: the same votes are written.
     """
     run, started = _run(resolved, settings), time.perf_counter()
-    with run.lock(), db.session(db.connect(settings)) as session:
+    with run.lock("vote close", wait=settings.wait), db.session(db.connect(settings)) as session:
         study = opening.require_study(session, resolved)
         link = arms.read(run, resolved.sha)
         names = [system.name for system in resolved.study.systems]
@@ -185,7 +185,7 @@ def simulate_panel(
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
     strengths = dict(strengths_by_steps(resolved.study) if planted is None else planted)
     raters = raters or opening.require_design(resolved).raters
-    with run.lock():
+    with run.lock("vote simulate", wait=settings.wait):
         with db.session(engine, reading=True) as session:
             study = opening.require_study(session, resolved)
         images, link = run.read_table("images.parquet", "images"), arms.read(run, resolved.sha)

@@ -47,7 +47,7 @@ def interim(resolved: ResolvedStudy, settings: Settings, *, reason: str) -> Outc
         VotingError: the study is closed, or no reason is given.
     """
     run, started = _run(resolved, settings), time.perf_counter()
-    with run.lock(), db.session(db.connect(settings)) as session:
+    with run.lock("vote interim", wait=settings.wait), db.session(db.connect(settings)) as session:
         study = opening.require_study(session, resolved)
         names = [system.name for system in resolved.study.systems]
         found = closing.interim(session, study, arms.read(run, resolved.sha), names, reason, datetime.now(UTC))

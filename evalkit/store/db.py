@@ -36,6 +36,14 @@ def connect(settings: Settings) -> Engine:
     return engine
 
 
+def open_existing(settings: Settings) -> Engine | None:
+    """The engine of a database that is there, its tables as they are; None for a SQLite file that nobody made yet."""
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).is_file()):
+        return None
+    return open_engine(settings.database)
+
+
 def open_engine(url: str, *, busy_seconds: float = 15.0) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`.
 

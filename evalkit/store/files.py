@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import time
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import UnavailableError
 
@@ -33,3 +36,48 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, UTF-8."""
     write_bytes(path, text.encode("utf-8", "surrogatepass"))
+
+
+def sweep(folder: Path, *, older_than: float = 0.0) -> int:
+    """Removes what processes that died left half-written in a folder and those under it; gives how many files.
+
+    Args:
+        older_than: seconds; for folders where somebody else may be writing.
+    """
+    removed = 0
+    for path in folder.rglob(".*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
+                removed += 1
+        except OSError:
+            continue  # it was finished, or somebody else removed it
+    return removed
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line at the end. After one that a crash has cut short it begins anew, so that only that one is lost.
+
+    Raises:
+        UnavailableError: the disk is full or not writable.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+            file.write((b"\n" if torn else b"") + line.encode("utf-8", "surrogatepass") + b"\n")
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
+        ) from error
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The lines of a file of JSON lines; what is not JSON is left out, and nothing there is no line."""
+    found = []
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit.errors import RunError
 from evalkit.spec.plan import PlannedImage
 from evalkit.store.frames import IMAGES
 from evalkit.store.images import ImageFacts, read_facts, relative_path
@@ -31,6 +32,26 @@ def list_images(
     if before is None or not table.equals(before):
         run.write_table(NAME, table, "images")
     return table
+
+
+def count(run: Run) -> dict[str, int]:
+    """System -> how many of its images are listed. Reads one column.
+
+    Raises:
+        RunError: the table is damaged.
+    """
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+    from pyarrow import ArrowException
+
+    if not run.has(NAME):
+        return {}
+    try:
+        systems = parquet.read_table(run.path(NAME), columns=["system"])["system"]
+    except (ArrowException, OSError, KeyError) as error:
+        hint = "delete it, then run `evalkit generate`: no image is lost"
+        raise RunError(f"{NAME} is damaged: {error}", where=str(run.path(NAME)), hint=hint) from error
+    return {str(row["values"]): int(row["counts"]) for row in compute.value_counts(systems).to_pylist()}
 
 
 def _row(image: PlannedImage, facts: ImageFacts, prompt_set: str) -> dict[str, Any]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
+import os
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import RunError, SpecError
-from evalkit.store import frames
-from evalkit.store.files import write_bytes, write_text
+from evalkit import __version__
+from evalkit.errors import RunError, SpecError, UnavailableError
+from evalkit.store import frames, locking
+from evalkit.store.files import append_line, read_lines, sweep, write_bytes, write_text
+from evalkit.store.locking import Holder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOCK = ".lock"
 
 
 class Run:
@@ -80,27 +86,54 @@ class Run:
             raise RunError(f"{name} is damaged: {error}", where=str(path), hint=_maker(name)) from error
 
     def log(self, what: str, **detail: Any) -> None:
-        """Adds a line to log.jsonl."""
-        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **detail}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.path("log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the run for one writing process; the lock dies with its process.
+        """Adds a line to log.jsonl: `at` (UTC), `what`, and what else there is to say.
 
         Raises:
-            RunError: another process holds it.
+            UnavailableError: the disk is full or not writable.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.path(".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                hint = "wait for it, or stop it"
-                raise RunError("another process works on this run", where=str(self.folder), hint=hint) from None
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "what": what, **detail}
+        append_line(self.path("log.jsonl"), json.dumps(line, ensure_ascii=False, default=str))
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl, oldest first; one that a crash has cut short is left out."""
+        lines = read_lines(self.path("log.jsonl"))
+        return [line for line in lines if isinstance(line, dict)]
+
+    @contextmanager
+    def lock(self, stage: str = "stage", *, wait: bool = False) -> Iterator[Holder | None]:
+        """Holds the run for one writing process; the lock dies with its process. Beginning and end go into the log.
+
+        Gives the process that died while it held the run before, if one did: what it left half-written in the run
+        folder is removed.
+
+        Args:
+            stage: what is being done, for those who have to wait.
+            wait: wait for another process, instead of an error.
+
+        Raises:
+            RunError: another process holds it; it says which.
+            UnavailableError: the folder cannot be written.
+        """
+        with locking.held(self.path(LOCK), stage, wait=wait) as died, self._logged(stage, died):
+            if died:
+                sweep(self.folder)
+            yield died
+
+    @contextmanager
+    def _logged(self, stage: str, died: Holder | None) -> Iterator[None]:
+        """Beginning, and end or failure, of a stage as lines of the log."""
+        started = time.monotonic()
+        if died:
+            self.log("found a stage that had died", stage=died.doing, pid=died.pid, host=died.host, since=died.since)
+        self.log("stage began", stage=stage, pid=os.getpid(), host=socket.gethostname(), evalkit=__version__)
+        try:
             yield
+        except BaseException as error:
+            with suppress(UnavailableError):  # a full disk is what failed, perhaps
+                seconds = round(time.monotonic() - started, 3)
+                self.log("stage failed", stage=stage, seconds=seconds, error=type(error).__name__, said=str(error))
+            raise
+        self.log("stage ended", stage=stage, seconds=round(time.monotonic() - started, 3))
 
 
 def latest_run(runs_dir: Path, study_name: str) -> Run:
