@@ -21,7 +21,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
 Wait = Annotated[bool, typer.Option("--wait", help="wait for another process that works on this run")]
 EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: the workers of a cluster")]
-Address = Annotated[str | None, typer.Option(help="of the Ray cluster, host:port; default: RAY_ADDRESS, or this machine")]
+Address = Annotated[
+    str | None, typer.Option(help="of the Ray cluster, host:port; default: RAY_ADDRESS, or this machine")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="of Ray; default: one for each GPU, or for each CPU")]
 Names = Annotated[str, typer.Option(help="only these, separated by commas")]
 

@@ -51,9 +51,11 @@ def work_for(
 ) -> Work:
     """The batches that lack an image of which the key is in `missing`; a key that two systems share is drawn once."""
     batches: dict[str, list[Batch]] = {}
-    left = set(missing)
+    left, of_system = set(missing), dict[str, list[PlannedImage]]()
+    for image in whole:
+        of_system.setdefault(image.system, []).append(image)
     for system in systems:
-        for batch in cut([image for image in whole if image.system == system], size):
+        for batch in cut(of_system.get(system, []), size):
             keys = {image.key for image in batch.images}
             if keys & left:
                 batches.setdefault(system, []).append(batch)

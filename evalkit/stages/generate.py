@@ -23,10 +23,9 @@ from evalkit.spec.catalog import ModelCard
 from evalkit.spec.plan import Part, select_prompts, unchecked
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import System
-from evalkit.store import drawing
+from evalkit.store import drawing, image_table
 from evalkit.store.files import sweep
-from evalkit.store.image_table import list_images
-from evalkit.store.images import read_facts
+from evalkit.store.images import lacking
 from evalkit.store.manifest import add_stage, begin
 from evalkit.store.pace import watched
 from evalkit.store.run import Run
@@ -142,8 +141,11 @@ def _load_of(system: System, resolved: ResolvedStudy) -> tuple[ModelCard, int]:
 def survey(resolved: ResolvedStudy, settings: Settings, part: Part, how: drawing.Drawing) -> Work:
     """What the study asks for, and which batches of it are not there."""
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    whole, wanted = drawing.plan(how, chosen, resolved), drawing.plan(how, chosen, resolved, part)
-    missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
+    whole = drawing.plan(how, chosen, resolved)
+    wanted = whole if part == WHOLE else drawing.plan(how, chosen, resolved, part)
+    known = image_table.sizes(Run(settings.runs_dir / resolved.run_name))
+    looked = lacking(settings.images_dir, (image.key for image in wanted), known)
+    missing = {key for key, facts in looked if facts is None}
     return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], how.batch_size)
 
 
@@ -175,7 +177,8 @@ def _draw_all(
     while True:
         work = survey(resolved, settings, part, how)
         try:
-            return _draw(work, resolved, settings, how, engine, told, progress)
+            with image_table.Appending(run) as table:
+                return _draw(work, resolved, settings, how, engine, told, table, progress)
         except OutOfMemoryError as error:
             system = str(error.where)
             how = _smaller(how, error)
@@ -203,6 +206,7 @@ def _draw(
     how: drawing.Drawing,
     engine: Engine,
     told: Told,
+    table: image_table.Appending,
     progress: Progress,
 ) -> None:
     """System by system: each worker has one model in memory at a time."""
@@ -213,6 +217,8 @@ def _draw(
         painting = Painting(system, resolved.cards[name], settings, how.device, compiled, how.vae_slicing)
         for kept in engine.run(batches, painting):
             told.differing += kept.differing
+            for image, facts in zip(kept.batch.images, kept.facts, strict=True):
+                table.add(image.key, facts)
             done += len(kept.batch.images)
             progress("images", done, work.images)
 
@@ -226,7 +232,7 @@ def _happened(run: Run, told: Told) -> dict[str, Any]:
 
 def _list(run: Run, work: Work, resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:
     """Writes images.parquet; what the manifest and the outcome say about it."""
-    table = list_images(run, work.whole, work.wanted, resolved.prompt_set.name, settings.images_dir)
+    table = image_table.list_images(run, work.whole, work.wanted, resolved.prompt_set.name, settings.images_dir)
     return {
         "study": resolved.study.name,
         "sha": resolved.sha,

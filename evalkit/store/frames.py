@@ -30,7 +30,9 @@ IMAGES = {
     "batch_size": INTEGER,
     "flagged": BOOLEAN,
     "blank": BOOLEAN,
+    "bytes": INTEGER,
 }
+FACTS = {"key": STRING, **dict(list(IMAGES.items())[-8:])}
 SCORES_IMAGE = {"image_key": STRING, "value": NUMBER, "reason": STRING, "signature": STRING}
 SCORES_SET = {
     "system": STRING,
@@ -117,6 +119,7 @@ CONTRACTS = {
     "health": HEALTH,
     "latency": LATENCY,
     "images": IMAGES,
+    "facts": FACTS,
     "scores_image": SCORES_IMAGE,
     "scores_set": SCORES_SET,
     "votes": VOTES,
@@ -125,7 +128,10 @@ CONTRACTS = {
 }
 """`seconds`: of one batch; `stage`: text, step (one network call), vae, safety, write, or image (all).
 `side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
-`simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""
+`simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string.
+`facts`: of images that are drawn just now."""
+ADDED = {"images": {"bytes": 0}}
+"""Columns that came later, with what they are in tables from before: nobody knows."""
 
 
 def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame:
@@ -135,6 +141,7 @@ def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame
         RunError: a column is missing, unknown or of a type that does not fit.
     """
     columns = CONTRACTS[contract]
+    frame = frame.assign(**{name: value for name, value in ADDED.get(contract, {}).items() if name not in frame})
     missing, strange = set(columns) - set(frame.columns), set(frame.columns) - set(columns)
     if missing or strange:
         parts = [f"missing {sorted(missing)}" if missing else "", f"unknown {sorted(strange)}" if strange else ""]
