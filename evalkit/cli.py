@@ -16,7 +16,22 @@ from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
 from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
-from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, Wait, listed, resolve_study, shown, this_settings
+from evalkit.options import (
+    DEFAULT,
+    Address,
+    AsJson,
+    EngineName,
+    Names,
+    Quiet,
+    StudyName,
+    Wait,
+    Workers,
+    listed,
+    resolve_study,
+    shown,
+    this_engine,
+    this_settings,
+)
 from evalkit.outcome import Outcome
 
 app = typer.Typer(
@@ -152,6 +167,9 @@ def generate(
     ] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -161,6 +179,7 @@ def generate(
     \b
     Examples: evalkit generate --prompts parti --limit 20
               evalkit generate demo --systems nas-30 --dry-run --json
+              evalkit generate --engine ray --address 10.0.0.1:6379
     """
     from evalkit.spec.plan import Part
     from evalkit.stages.generate import generate as stage
@@ -176,6 +195,7 @@ def generate(
             safety_checker=not no_safety_checker,
             compiled=compiled,
             dry_run=dry_run,
+            engine=this_engine("local" if dry_run else engine, address, workers),
             progress=progress,
         )
 

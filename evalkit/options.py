@@ -12,6 +12,7 @@ from evalkit import terminal
 from evalkit.outcome import Outcome
 
 if TYPE_CHECKING:
+    from evalkit.engines import Engine
     from evalkit.settings import Settings
     from evalkit.spec.resolve import ResolvedStudy
 
@@ -42,6 +43,13 @@ def this_settings(*, wait: bool = False) -> Settings:
     from evalkit.settings import settings
 
     return settings().model_copy(update={"wait": True}) if wait else settings()
+
+
+def this_engine(name: str, address: str | None, workers: int | None) -> Engine:
+    """The engine of a command, with the settings' threads for each worker."""
+    from evalkit.engines import choose
+
+    return choose(name, address=address, workers=workers, threads=this_settings().threads)
 
 
 def resolve_study(study: str, prompts: str | None = None) -> ResolvedStudy:

@@ -15,7 +15,7 @@ TONES = np.array([rgb_of(code) for code in MONK], dtype=np.float64)
 
 def heim_tone(path: Path) -> int | None:
     """HEIM's tone of an image, 1-10; None where no pixel passes for skin."""
-    with Image.open(path) as opened:
+    with path.open("rb") as file, Image.open(file) as opened:
         return tone_of_pixels(np.asarray(opened.convert("RGB")))
 
 

@@ -42,8 +42,11 @@ class Engine(Protocol):
         and loads what the job needs. It must be picklable, as must tasks and results."""
 
 
-def choose(name: str = "local", *, address: str | None = None, workers: int | None = None) -> Engine:
+def choose(name: str, *, address: str | None = None, workers: int | None = None, threads: int | None = None) -> Engine:
     """The engine of a command: `local`, or `ray` with its cluster's address and number of workers.
+
+    Args:
+        threads: CPU threads of each worker; by default one for Ray's.
 
     Raises:
         SpecError: there is no such engine.
@@ -55,5 +58,5 @@ def choose(name: str = "local", *, address: str | None = None, workers: int | No
     if name == "local":
         return local.Local()
     if name == "ray":
-        return ray.connect(address, workers)
+        return ray.connect(address, workers, threads or 1)
     raise unknown("engine", name, ("local", "ray"), where="--engine")

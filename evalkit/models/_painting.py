@@ -69,6 +69,8 @@ class Painting:
             )
         except OutOfMemoryError as error:
             raise OutOfMemoryError(error.what, where=self.system.name, hint=error.hint) from None
+        except MemoryError:
+            raise OutOfMemoryError("memory is too small for so many images at once", where=self.system.name) from None
 
     def _keep(self, batch: Batch, images: Sequence[DrawnImage], seconds: float, made: dict[str, Any]) -> Kept:
         def keep(key: str, image: DrawnImage) -> tuple[ImageFacts, bool]:

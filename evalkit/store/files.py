@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: temporary name, flush to disk, rename."""
+"""Files that are written whole or not at all: temporary name, flush to disk, rename; in a bucket, as one object."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import UnavailableError
+from evalkit.places import filesystem, is_remote, reached
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
 
     Raises:
-        UnavailableError: the disk is full or not writable.
+        UnavailableError: the disk is full or not writable, or the bucket cannot be reached.
     """
+    if is_remote(path):
+        return _put(path, content)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +36,22 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         ) from error
 
 
+def _put(path: Path, content: bytes | memoryview, **options: Any) -> None:
+    """One object: it is there once all of it has arrived. The client tries again by itself before it gives up."""
+    files, name = filesystem(path)
+    with reached(path):
+        files.pipe_file(name, bytes(content), **options)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Writes an object that is not there yet; False if it is. Of several processes, one succeeds."""
+    try:
+        _put(path, content, mode="create")
+        return True
+    except FileExistsError:
+        return False
+
+
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, UTF-8."""
     write_bytes(path, text.encode("utf-8", "surrogatepass"))
@@ -45,6 +64,8 @@ def sweep(folder: Path, *, older_than: float = 0.0) -> int:
         older_than: seconds; for folders where somebody else may be writing.
     """
     removed = 0
+    if is_remote(folder):
+        return removed  # nothing in a bucket is half-written
     for path in folder.rglob(".*.tmp"):
         try:
             if time.time() - path.stat().st_mtime >= older_than:
@@ -58,9 +79,13 @@ def sweep(folder: Path, *, older_than: float = 0.0) -> int:
 def append_line(path: Path, line: str) -> None:
     """Adds a line at the end. After one that a crash has cut short it begins anew, so that only that one is lost.
 
+    Objects of a bucket cannot grow: there each line is an object of its own in a folder of this name.
+
     Raises:
         UnavailableError: the disk is full or not writable.
     """
+    if is_remote(path):
+        return _put(path / f"{time.time_ns():020}-{secrets.token_hex(4)}", f"{line}\n".encode("utf-8", "surrogatepass"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
@@ -75,9 +100,22 @@ def append_line(path: Path, line: str) -> None:
 def read_lines(path: Path) -> list[Any]:
     """The lines of a file of JSON lines; what is not JSON is left out, and nothing there is no line."""
     found = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
+    for line in _content(path).splitlines():
         try:
             found.append(json.loads(line))
         except ValueError:
             continue
     return found
+
+
+def _content(path: Path) -> bytes:
+    if not is_remote(path):
+        return path.read_bytes() if path.is_file() else b""
+    files, name = filesystem(path)
+    try:
+        with reached(path):
+            names = sorted(files.ls(name, detail=False))
+            lines = files.cat(names)
+    except FileNotFoundError:
+        return b""
+    return b"".join(lines[line] for line in names)

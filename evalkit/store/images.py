@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RunError
+from evalkit.places import filesystem, is_remote, reached
 from evalkit.store.files import write_bytes, write_text
 
 LISTERS = 16
@@ -128,8 +129,9 @@ def read_facts(images_dir: Path, key: str) -> ImageFacts | None:
     """The facts of a stored image; None if it is not there, or a file of it is damaged (then it is made again)."""
     path = image_path(images_dir, key)
     try:
-        facts = ImageFacts(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
-        return facts if path.stat().st_size == facts.bytes else None
+        with reached(path):
+            facts = ImageFacts(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+            return facts if path.stat().st_size == facts.bytes else None
     except (OSError, ValueError, TypeError):
         return None
 
@@ -160,10 +162,21 @@ def _is_known(key: str, there: Mapping[str, int], sizes: Mapping[str, int]) -> b
 
 def _listed(folder: Path) -> dict[str, int]:
     """The files of a folder with their bytes."""
+    if is_remote(folder):
+        return _listed_in_bucket(folder)
     try:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries}
     except OSError:
+        return {}
+
+
+def _listed_in_bucket(folder: Path) -> dict[str, int]:
+    files, name = filesystem(folder)
+    try:
+        with reached(folder):
+            return {entry["name"].rsplit("/", 1)[-1]: entry["size"] for entry in files.ls(name, detail=True)}
+    except FileNotFoundError:
         return {}
 
 
@@ -177,7 +190,7 @@ def read_pixels(images_dir: Path, key: str) -> NDArray[np.uint8]:
 
     path = image_path(images_dir, key)
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError) as error:
         hint = "`evalkit generate` makes it again"
