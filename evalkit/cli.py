@@ -11,6 +11,7 @@ import typer
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
 from evalkit.cli_bench import bench
+from evalkit.cli_cluster import cluster_app
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
 from evalkit.cli_table import table_app
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
+app.add_typer(cluster_app, name="cluster")
 app.command()(plan)
 app.command()(report)
 app.command()(export)

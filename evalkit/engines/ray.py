@@ -88,6 +88,34 @@ def the_library() -> Any:
     return ray
 
 
+def ask_nodes(question: Callable[[], Result], seconds: float = 120.0) -> dict[str, Result | None]:
+    """The answer of each node that is alive to the same question, by its address; None: none came in time.
+
+    The question takes no CPU, so that it is answered by a node that is busy, too.
+    """
+    ray = the_library()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            asked[ray.remote(num_cpus=0, scheduling_strategy=there)(question).remote()] = _place_of(node)
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
+    return {name: _answer(ray, answer) if answer in done else None for answer, name in asked.items()}
+
+
+def _place_of(node: dict[str, Any]) -> str:
+    return f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+
+
+def _answer(ray: Any, answer: Any) -> Any:
+    try:
+        return ray.get(answer)
+    except ray.exceptions.RayError:
+        return None
+
+
 class _Worker:
     """One process of the cluster, with one loaded network. Its two threads take turns at the network."""
 

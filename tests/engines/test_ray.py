@@ -10,6 +10,7 @@ import pytest
 
 from evalkit.engines import Job, choose, ray
 from evalkit.errors import ModelError, RunError, SpecError, UnavailableError
+from evalkit.stages.cluster import PROBE, Node, Question, check, problems
 from evalkit.stages.generate import generate
 from tests.engines.clusters import kill_a_worker, nodes
 from tests.stages.drawing import procedural, stored
@@ -96,3 +97,30 @@ def test_no_cluster_at_the_address(monkeypatch):
     monkeypatch.setattr(library, "is_initialized", lambda: False)
     with pytest.raises(UnavailableError, match="no Ray cluster answers"):
         choose("ray", address="127.0.0.1:1")
+
+
+def test_every_node_says_what_it_has(checkout, settings, workers):
+    outcome = check(procedural(checkout), settings, engine=workers)
+    assert outcome.facts["fit"] and len(outcome.facts["nodes"]) == 2
+    assert all(node["storage"] == "" and node["versions"]["evalkit"] for node in outcome.facts["nodes"].values())
+    assert not list((settings.storage_dir / PROBE).iterdir())
+
+
+def test_the_twin_what_differs_on_a_node_is_told(settings):
+    here = Node("a", {"torch": "2"}, "abc", [{"name": "H100", "bytes": 8e10}], 1e9, [], "")
+    other = Node("b", {"torch": "1"}, "abd", [{"name": "A100", "bytes": 8e10}], 1e9, ["sd15"], "not shared")
+    told = "\n".join(problems({"n1": here, "n2": other, "n3": None}, here))
+    for words in (
+        "n2: the storage",
+        "revision abd",
+        "torch 1, here 2",
+        "checkpoint of sd15",
+        "n3: no answer",
+        "2 kinds",
+    ):
+        assert words in told
+    assert not list(problems({"n1": here}, here))
+
+
+def test_a_storage_that_is_not_shared_is_seen(settings):
+    assert "not shared" in Question(settings, (), "token")().storage
