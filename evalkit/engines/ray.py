@@ -100,12 +100,16 @@ def ask_nodes(question: Callable[[], Result], seconds: float = 120.0) -> dict[st
     for node in ray.nodes():
         if node["Alive"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[ray.remote(num_cpus=0, scheduling_strategy=there)(question).remote()] = _place_of(node)
+            asked[ray.remote(num_cpus=0, scheduling_strategy=there)(_asked).remote(question)] = _address(node)
     done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
     return {name: _answer(ray, answer) if answer in done else None for answer, name in asked.items()}
 
 
-def _place_of(node: dict[str, Any]) -> str:
+def _asked(question: Callable[[], Result]) -> Result:
+    return question()
+
+
+def _address(node: dict[str, Any]) -> str:
     return f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
 
 

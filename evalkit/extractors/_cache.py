@@ -18,6 +18,7 @@ import numpy as np
 from evalkit.errors import RunError
 from evalkit.extractors import Rows
 from evalkit.outcome import Progress, silent
+from evalkit.places import is_file
 from evalkit.spec.identity import digest
 from evalkit.store.files import write_bytes
 
@@ -93,10 +94,10 @@ def cache_file(folder: Path, identity: str) -> Path:
 
 
 def _read(path: Path, identity: str) -> dict[str, Rows]:
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["extractor"]) != identity:
                 raise ValueError(f"made by {stored['extractor']}")
             return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
