@@ -212,6 +212,9 @@ def score(
     model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -242,7 +245,8 @@ def score(
 
             return verify_run(study, this_settings(), progress=progress)
         resolved = resolve_study(study)
-        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, progress=progress)
+        options = {"engine": this_engine(engine, address, workers), "progress": progress}
+        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, **options)
 
 
 @app.command()

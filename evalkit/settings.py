@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     parti: Path | None = Field(default=None, description="a local PartiPrompts.tsv, instead of the hub")
     unigenbench: Path | None = Field(default=None, description="the folder of UniGenBench's two CSV files")
     device: str = Field(default="auto", description="cuda, mps, cpu or auto")
-    runtime: Literal["pytorch", "openvino"] = Field(default="pytorch", description="what runs Inception on a CPU")
+    runtime: Literal["pytorch", "openvino"] = Field(default="pytorch", description="runs Inception and CLIP on a CPU")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; default: torch's own")
     wait: bool = Field(default=False, description="wait for another process that works on a run, instead of an error")
     app_url: str = Field(default="http://localhost:8501", description="the raters' address, for invite links")

@@ -32,3 +32,7 @@ class Local:
                     yield before.result()
             if pending:
                 yield pending.result()
+
+
+HERE = Local()
+"""What runs a stage's tasks unless it is told otherwise."""

@@ -6,7 +6,7 @@ Radford et al. 2021, arXiv 2103.00020. Pictures are resized by Pillow (bicubic, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from PIL import Image
 
 from evalkit.errors import ModelError, SpecError
 from evalkit.extractors import EmbedPictures, EmbedTexts, Rows
-from evalkit.extractors._network import find_device, run
+from evalkit.extractors._network import embedding, find_device
 from evalkit.extractors._open_clip import from_open_clip
-from evalkit.extractors._pictures import prepared_batches
+from evalkit.extractors._pictures import Prepare
 from evalkit.extractors._pretrained import pretrained
 from evalkit.registry import unknown
 from evalkit.settings import Settings
@@ -82,17 +82,8 @@ def load(settings: Settings, model: str | None = None) -> EmbedPictures:
 
 def load_pictures(checkpoint: Checkpoint, settings: Settings) -> EmbedPictures:
     """The same for a checkpoint that was found."""
-    device = find_device(settings)
-    network = _network(checkpoint, device)
-    prepare = _preparation(checkpoint)
-
-    def forward(pixels: Any) -> Any:
-        return network.visual_projection(network.vision_model(pixel_values=pixels).pooler_output)
-
-    def embed(paths: Sequence[Path]) -> Iterator[Rows]:
-        return run(forward, prepared_batches(paths, prepare), device)
-
-    return embed
+    prepare, side = _preparation(checkpoint)
+    return embedding(_image_tower(_network(checkpoint, "cpu")), prepare, side, settings)
 
 
 def load_text(settings: Settings, model: str | None = None) -> EmbedTexts:
@@ -141,12 +132,27 @@ def _network(checkpoint: Checkpoint, device: str) -> Any:
     return network.eval().requires_grad_(False).to(device)
 
 
+def _image_tower(network: Any) -> Any:
+    """The half of a CLIPModel that sees pictures, as a module of its own: pixels -> rows (n, projection)."""
+    from torch import nn
+
+    class Tower(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.vision, self.projection = network.vision_model, network.visual_projection
+
+        def forward(self, pixels: Any) -> Any:
+            return self.projection(self.vision(pixel_values=pixels).pooler_output)
+
+    return Tower().eval()
+
+
 def _tokenizer(checkpoint: Checkpoint) -> Any:
     return _from("CLIPTokenizer", checkpoint.base or checkpoint)
 
 
-def _preparation(checkpoint: Checkpoint) -> Callable[[Image.Image], Rows]:
-    """RGB picture -> float32 (3, crop, crop), by the checkpoint's own preprocessing file."""
+def _preparation(checkpoint: Checkpoint) -> tuple[Prepare, int]:
+    """RGB picture -> float32 (3, crop, crop), by the checkpoint's own preprocessing file; and crop."""
     told = _from("CLIPImageProcessor", checkpoint.base or checkpoint).to_dict()
     size = told["size"]
     side, crop = int(size.get("shortest_edge") or size["height"]), int(told["crop_size"]["height"])
@@ -157,7 +163,7 @@ def _preparation(checkpoint: Checkpoint) -> Callable[[Image.Image], Rows]:
         pixels = np.asarray(fitted(image, side, crop), dtype=np.float32).transpose(2, 0, 1) / 255
         return np.asarray((pixels - mean) / deviation, dtype=np.float32)
 
-    return prepare
+    return prepare, crop
 
 
 def filled(image: Image.Image, side: int, crop: int) -> Image.Image:

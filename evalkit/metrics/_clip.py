@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,16 +13,18 @@ from evalkit.extractors import Rows, clip
 from evalkit.extractors._cache import cached_features
 from evalkit.metrics._metric import PROMPT_CUT, Floats, Picture, Workplace
 
+_ROWS_AT_ONCE = 4096
+
 
 @dataclass(frozen=True)
 class Embedded:
-    """Unit rows: `images` (pictures, d); `texts` (different prompts, d); `prompt_of`: each picture's row in `texts`.
+    """Rows as stored: `images` (pictures, d), `texts` (different prompts, d); `prompt_of`: each picture's row in those.
 
     `reasons` names, for each picture, what CLIP did not see of its prompt ("" where it saw all).
     """
 
-    images: Floats
-    texts: Floats
+    images: Rows
+    texts: Rows
     prompt_of: npt.NDArray[np.intp]
     prompts: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -30,14 +32,16 @@ class Embedded:
     @property
     def cosines(self) -> Floats:
         """Cosine of each picture with its own prompt."""
-        found: Floats = (self.images * self.texts[self.prompt_of]).sum(axis=1)
+        found = np.empty(len(self.images))
+        for part in parts(len(found)):
+            found[part] = (unit(self.images[part]) * unit(self.texts[self.prompt_of[part]])).sum(axis=1)
         return found
 
 
 def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace) -> Embedded:
     """Embeds what is not in the cache: each picture once, each prompt once."""
     texts = {_sha(picture.prompt): picture.prompt for picture in pictures}
-    cache, settings = (workplace.features, workplace.progress), workplace.settings
+    cache, settings = workplace.cache, workplace.settings
     identity = checkpoint.identity
     of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *cache)
     paths = {picture.sha256: picture.path for picture in pictures}
@@ -46,12 +50,17 @@ def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: W
     cut = clip.excess_tokens(list(texts.values()), checkpoint)
     own = np.array([place[picture.prompt] for picture in pictures], dtype=np.intp)
     return Embedded(
-        images=unit(np.stack([of_image[picture.sha256] for picture in pictures])),
-        texts=unit(np.stack([of_text[sha] for sha in texts])),
+        images=of_image.of([picture.sha256 for picture in pictures]),
+        texts=of_text.of(list(texts)),
         prompt_of=own,
         prompts=tuple(texts.values()),
         reasons=tuple(_reason(cut[row]) for row in own),
     )
+
+
+def parts(count: int) -> Iterator[slice]:
+    """Some rows at a time, so that memory does not grow with their number."""
+    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, count, _ROWS_AT_ONCE))
 
 
 def unit(rows: Rows) -> Floats:

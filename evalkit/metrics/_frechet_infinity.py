@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, SetValue
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.frechet import moments
+from evalkit.stats.frechet import blocks, moments
 from evalkit.stats.frechet_curve import METHOD, POINTS, frechet_curve, is_straight, no_line
 
 
@@ -16,7 +16,7 @@ def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAUL
     if not is_straight(*x.rows.shape):
         return SetValue(no_line(*x.rows.shape), variant)
     rng = np.random.default_rng(inference.seed)
-    curve = frechet_curve(x.rows, reference.moments or moments([reference.rows]), rng=rng, prompts=x.prompts)
+    curve = frechet_curve(x.rows, reference.moments or moments(blocks(reference.rows)), rng=rng, prompts=x.prompts)
     return SetValue(curve.infinity, variant)
 
 

@@ -15,13 +15,12 @@ import numpy as np
 
 from evalkit import __version__, registry
 from evalkit.extractors._cache import cached_features
-from evalkit.extractors._pictures import pictures_in
 from evalkit.metrics._health_bias import bias_rows
 from evalkit.metrics._health_fragile import fragile_rows
 from evalkit.metrics._health_memory import memory_rows
 from evalkit.metrics._health_rows import Subject
 from evalkit.metrics._metric import FeatureSet, Workplace
-from evalkit.metrics._reference import Reference, read_reference
+from evalkit.metrics._reference import Reference, pictures_of, read_reference
 from evalkit.metrics._sheet import Scope
 from evalkit.spec.fingerprint import file_sha256
 
@@ -57,13 +56,11 @@ def health_table(images: pd.DataFrame, sets: Sets, scope: Scope, workplace: Work
     return pd.DataFrame(rows).assign(signature=sets.signed)
 
 
-def reference_pictures(table: pd.DataFrame, sets: Sets) -> dict[str, Path]:
+def reference_pictures(table: pd.DataFrame, sets: Sets, workplace: Workplace) -> dict[str, Path]:
     """Thumbnail name -> file, of the reference images that the card shows; none where features only were stored."""
-    folder = (sets.training or sets.reference).path
     wanted = set(table.loc[table["measure"] == "nearest image", "other"])
-    if not folder.is_dir():
-        return {}
-    found = {file_sha256(path): path for path in pictures_in(folder)}
+    files = pictures_of((sets.training or sets.reference).path, workplace)
+    found = {file_sha256(path): path for path in files}
     return {f"reference-{sha}": path for sha, path in found.items() if sha in wanted}
 
 
@@ -82,8 +79,8 @@ def _subjects(images: pd.DataFrame, sets: Sets, scope: Scope, workplace: Workpla
         def load(module: Any = module) -> Any:
             return module.load(workplace.settings, workplace.model)
 
-        found = cached_features(paths, sets.identity, load, workplace.features, workplace.progress)
-        rows = np.array([found[sha] for sha in chosen["sha256"]], dtype=np.float64).reshape(len(chosen), -1)
+        found = cached_features(paths, sets.identity, load, *workplace.cache)
+        rows = np.asarray(found.of(chosen["sha256"].tolist()), dtype=np.float64).reshape(len(chosen), -1)
         features = FeatureSet(rows, chosen["prompt_key"].to_numpy().astype(np.str_))
         side = int(getattr(module, "SIDE", 224))
         yield Subject(system, chosen, features, reference, training, sets.identity, load, side, scope, workplace)

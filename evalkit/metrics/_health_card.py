@@ -38,7 +38,7 @@ def write_card(run: Run, images: pd.DataFrame, sets: Sets, scope: Scope, workpla
     if run.has(TABLE) and run.has(RECORD) and run.read_json(RECORD) == made_of:
         return False
     table = health_table(images, sets, scope, workplace)
-    for name, file in reference_pictures(table, sets).items():
+    for name, file in reference_pictures(table, sets, workplace).items():
         write_thumbnail(run, name, file)
     files = dict(zip(images["key"], images["file"], strict=True))
     for key in set(table["image"]) | set(table["other"]):

@@ -12,7 +12,7 @@ from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.frechet import frechet_distance_from_features
 from evalkit.stats.health import CLOSE, copy_closeness
-from evalkit.stats.memorisation import memorisation_distance, memorisation_informed, nearest
+from evalkit.stats.memorisation import memorisation_distance, memorisation_informed, nearest, nearest_other
 
 PANEL, SHOWN = "memorisation", 6
 DUPLICATE = 0.25
@@ -26,7 +26,7 @@ def memory_rows(subject: Subject) -> list[dict[str, Any]]:
         note = f"{len(rows)} and {len(base.rows)} images: too few to look for neighbours"
         return [row(PANEL, subject.system, "AuthPct", _against(subject), Estimate(None, None, None, 0, "", note=note))]
     found = nearest(rows, base.rows)
-    closeness = copy_closeness(found.distance, _own_distances(base)[found.index])
+    closeness = copy_closeness(found.distance, nearest_other(base.rows, found.index))
     return [
         *_whole(subject, base, closeness),
         *_suspicious(subject, base, closeness, found.index),
@@ -36,18 +36,6 @@ def memory_rows(subject: Subject) -> list[dict[str, Any]]:
 
 def _against(subject: Subject) -> str:
     return "training set" if subject.training is not None else "reference set, not known to be the training set"
-
-
-def _own_distances(base: FeatureSet) -> Floats:
-    """Of each training row to its nearest other."""
-    norms = (base.rows**2).sum(axis=1)
-    found = np.empty(len(base.rows))
-    for start in range(0, len(base.rows), 1024):
-        part = slice(start, start + 1024)
-        squares = norms[part, None] + norms - 2 * base.rows[part] @ base.rows.T
-        squares[np.arange(squares.shape[0]), np.arange(part.start, part.start + squares.shape[0])] = np.inf
-        found[part] = np.linalg.norm(base.rows[part] - base.rows[squares.argmin(axis=1)], axis=1)
-    return found
 
 
 def _whole(subject: Subject, base: FeatureSet, closeness: Floats) -> list[dict[str, Any]]:
@@ -71,13 +59,13 @@ def _whole(subject: Subject, base: FeatureSet, closeness: Floats) -> list[dict[s
 def _suspicious(subject: Subject, base: FeatureSet, closeness: Floats, index: Any) -> list[dict[str, Any]]:
     """The nearest neighbours of the images that are nearest, one image a prompt."""
     made: list[dict[str, Any]] = []
-    seen = set[str]()
+    seen, names = set[str](), base.prompts if base.shas is None else base.shas
     for place in np.argsort(closeness, kind="stable"):
         prompt = str(subject.features.prompts[place])
         if prompt not in seen and len(made) < SHOWN:
             seen.add(prompt)
             found = Estimate(float(closeness[place]), None, None, 1, "way to it over its way to its own neighbour")
-            key, other = str(subject.images["key"].iloc[place]), str(base.prompts[index[place]])
+            key, other = str(subject.images["key"].iloc[place]), str(names[index[place]])
             made.append(row(PANEL, subject.system, "nearest image", _against(subject), found, key, other))
     return made
 

@@ -21,6 +21,7 @@ from evalkit import __version__, registry
 from evalkit.errors import RunError, SpecError
 from evalkit.extractors import Rows
 from evalkit.extractors._cache import cached_features
+from evalkit.extractors._mapped import mapped
 from evalkit.extractors._parquet import unpacked
 from evalkit.extractors._pictures import pictures_in
 from evalkit.extractors.inception import DIMENSIONS as INCEPTION_DIMENSIONS
@@ -28,7 +29,7 @@ from evalkit.metrics import _captions
 from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
-from evalkit.stats.frechet import Moments, moments
+from evalkit.stats.frechet import Moments, blocks, moments
 from evalkit.store.files import write_bytes
 
 
@@ -75,7 +76,8 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     """
     if reference.path.is_file() and reference.path.suffix.lower() in _captions.SUFFIXES:
         keys, pictures = zip(*_captions.captioned_pictures(reference.path), strict=True)
-        return FeatureSet(_picture_features(pictures, extractor, workplace)[0], np.array(keys))
+        rows, shas = _picture_features(pictures, extractor, workplace)
+        return FeatureSet(rows, np.array(keys), shas=np.array(shas))
     if reference.path.suffix != ".npz":
         return folder_features(reference.path, extractor, workplace)
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
@@ -83,7 +85,7 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     try:
         with np.load(reference.path, allow_pickle=False) as stored:
             made_by = str(stored["extractor"]) if "extractor" in stored else None
-            found = _statistics(stored) if "mu" in stored else _features(stored)
+            found = _statistics(stored) if "mu" in stored else _features(stored, reference.path)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         hint = "it needs the arrays extractor, features, and prompts or sha256; or mu and sigma"
         raise SpecError(f"the reference cannot be read: {error}", where=where, hint=hint) from error
@@ -99,15 +101,15 @@ def write_statistics(path: Path, rows: FeatureSet, extractor: str, source: str) 
     """
     if len(rows.rows) < 2:
         raise RunError(f"{len(rows.rows)} pictures: a covariance needs two or more", where=source, hint="add pictures")
-    found, content = moments([rows.rows]), io.BytesIO()
+    found, content = moments(blocks(rows.rows)), io.BytesIO()
     facts: dict[str, Any] = {"n": found.n, "extractor": extractor, "source": source, "evalkit": __version__}
     np.savez(content, mu=found.mean, sigma=found.covariance, **facts)
     write_bytes(path, content.getvalue())
 
 
-def _features(stored: Mapping[str, Floats]) -> FeatureSet:
+def _features(stored: Mapping[str, Floats], path: Path) -> FeatureSet:
     labels = stored["prompts" if "prompts" in stored else "sha256"].astype(np.str_)
-    return FeatureSet(stored["features"], labels)
+    return FeatureSet(mapped(path, "features"), labels)
 
 
 def _statistics(stored: Mapping[str, Floats]) -> FeatureSet:
@@ -130,10 +132,19 @@ def _check_network(made_by: str | None, identity: str, extractor: str, found: Fe
 
 def folder_features(folder: Path, extractor: str, workplace: Workplace) -> FeatureSet:
     """The features of all pictures in a folder or a parquet file; equal pictures count as often as they are there."""
-    if folder.suffix == ".parquet" and folder.is_file():
-        folder = unpacked(folder, workplace.settings.data_dir / "cache" / "unpacked")
-    rows, shas = _picture_features(pictures_in(folder), extractor, workplace)
-    return FeatureSet(rows, np.array(shas))
+    rows, shas = _picture_features(pictures_of(folder, workplace), extractor, workplace)
+    return FeatureSet(rows, np.array(shas), shas=np.array(shas))
+
+
+def pictures_of(reference: Path, workplace: Workplace) -> list[Path]:
+    """The picture files of a folder, a parquet file or a table of captions; none of stored features."""
+    if reference.suffix.lower() in _captions.SUFFIXES and reference.is_file():
+        return [picture for _, picture in _captions.captioned_pictures(reference)]
+    if reference.suffix == ".npz":
+        return []
+    if reference.suffix == ".parquet" and reference.is_file():
+        reference = unpacked(reference, workplace.settings.data_dir / "cache" / "unpacked")
+    return pictures_in(reference)
 
 
 def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplace) -> tuple[Rows, list[str]]:
@@ -146,7 +157,6 @@ def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplac
         dict(zip(shas, paths, strict=True)),
         identity,
         lambda: module.load(settings, model),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
-    return np.stack([found[sha] for sha in shas]), shas
+    return found.of(shas), shas

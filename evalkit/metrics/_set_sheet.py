@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalkit import registry
-from evalkit.extractors import Rows
-from evalkit.extractors._cache import cached_features
+from evalkit.extractors._cache import NOTHING, Features, cached_features
 from evalkit.metrics._captions import other_prompts
 from evalkit.metrics._metric import Difference, FeatureSet, Metric, SetValue, Workplace
 from evalkit.metrics._reference import Reference, read_reference
@@ -44,7 +43,7 @@ def set_sheet(
     wanted = reference if metric.info.reference else None
     absent = _absent(metric, wanted, counted)
     base = read_reference(wanted, metric.info.extractor, workplace) if wanted and not absent else None
-    features = {} if absent else _features(counted, metric.info.extractor, identity, workplace)
+    features = NOTHING if absent else _features(counted, metric.info.extractor, identity, workplace)
     label = f"ref={wanted.label}" if wanted else "ref=none"
 
     def signed(variant: str) -> str:
@@ -61,7 +60,7 @@ def set_sheet(
     return Sheet(values, comparisons, pd.DataFrame(values).drop(columns="metric"), "scores_set")
 
 
-def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Workplace) -> dict[str, Rows]:
+def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Workplace) -> Features:
     module = registry.get("extractors", extractor)
     there = images[images["problem"] == ""]
     paths = dict(zip(there["sha256"], there["file"], strict=True))
@@ -69,13 +68,12 @@ def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Wo
         paths,
         identity,
         lambda: module.load(workplace.settings, workplace.model),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
 
 
 def _values(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
+    metric: Metric, images: pd.DataFrame, features: Features, base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, Slice, SetValue]]:
     for system in scope.systems:
         for part in slices(images[images["system"] == system]):
@@ -89,7 +87,7 @@ def _values(
 
 
 def _differences(
-    metric: Metric, images: pd.DataFrame, features: dict[str, Rows], base: FeatureSet | None, scope: Scope, absent: str
+    metric: Metric, images: pd.DataFrame, features: Features, base: FeatureSet | None, scope: Scope, absent: str
 ) -> Iterator[tuple[str, str, Difference]]:
     for system_a, system_b in combinations(scope.systems, 2):
         a, b = (_rows(images[images["system"] == system], features) for system in (system_a, system_b))
@@ -101,10 +99,9 @@ def _differences(
             yield system_a, system_b, metric.difference(a, b, base, scope.inference)
 
 
-def _rows(images: pd.DataFrame, features: dict[str, Rows]) -> FeatureSet:
+def _rows(images: pd.DataFrame, features: Features) -> FeatureSet:
     known = images[images["sha256"].isin(features) & (images["problem"] == "")]
-    rows = np.array([features[sha] for sha in known["sha256"]])  # as stored: 32-bit floats
-    return FeatureSet(rows, known["prompt_key"].to_numpy().astype(np.str_))
+    return FeatureSet(features.of(known["sha256"].tolist()), known["prompt_key"].to_numpy().astype(np.str_))
 
 
 def _absent(metric: Metric, reference: Reference | None, images: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.extractors import clip
-from evalkit.metrics._clip import Embedded, embed
+from evalkit.metrics._clip import Embedded, embed, parts, unit
 from evalkit.metrics._metric import Floats, ImageScores, MetricInfo, Picture, Workplace
 
 info = MetricInfo(
@@ -39,10 +39,13 @@ def score(pictures: Sequence[Picture], workplace: Workplace) -> ImageScores:
 
 
 def _first(found: Embedded, chosen: npt.NDArray[np.intp], rivals: npt.NDArray[np.intp]) -> Floats:
-    cosines = found.images[chosen] @ found.texts[rivals].T
-    own = np.take_along_axis(cosines, np.searchsorted(rivals, found.prompt_of[chosen])[:, None], axis=1)
-    higher, equal = (cosines > own + TIE).sum(axis=1), (np.abs(cosines - own) <= TIE).sum(axis=1)
-    return np.asarray(np.where(higher == 0, 1 / equal, 0.0))
+    texts, values = unit(found.texts[rivals]).T, np.empty(chosen.size)
+    for part in parts(chosen.size):
+        cosines = unit(found.images[chosen[part]]) @ texts
+        own = np.take_along_axis(cosines, np.searchsorted(rivals, found.prompt_of[chosen[part]])[:, None], axis=1)
+        higher, equal = (cosines > own + TIE).sum(axis=1), (np.abs(cosines - own) <= TIE).sum(axis=1)
+        values[part] = np.where(higher == 0, 1 / equal, 0.0)
+    return values
 
 
 TIE = 1e-7

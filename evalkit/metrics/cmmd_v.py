@@ -8,7 +8,7 @@ from __future__ import annotations
 from evalkit.metrics import cmmd
 from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.kernel import gaussian_kernel, squared_mmd_v_statistic
+from evalkit.stats.kernel import squared_mmd_v_statistic
 
 METHOD = "CMMD, V-statistic (biased)"
 
@@ -26,9 +26,8 @@ info = MetricInfo(
 
 def estimate(x: FeatureSet, reference: FeatureSet, inference: Inference = DEFAULTS) -> SetValue:
     """Gaussian kernel, sigma 10, on unit CLIP embeddings, times 1000, over all pairs; the note measures its null."""
-    one, base = cmmd.unit(x), cmmd.unit(reference)
-    value = cmmd.SCALE * squared_mmd_v_statistic(one.rows, base.rows, gaussian_kernel(cmmd.SIGMA))
-    null = sum(cmmd.bias_of_v_statistic(rows) for rows in (one.rows, base.rows) if len(rows) > 1)
+    value = cmmd.SCALE * squared_mmd_v_statistic(x.rows, reference.rows, cmmd.kernel)
+    null = sum(cmmd.bias_of_v_statistic(one.rows) for one in (x, reference) if len(one.rows) > 1)
     note = f"no valid interval; two equal sets of these sizes read about {null:.3g}"
     return SetValue(Estimate(value, None, None, len(x.rows), METHOD, note=note), f"v-statistic|n={len(x.rows)}")
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from evalkit.metrics import _frechet
 from evalkit.metrics._metric import DEFAULTS, Difference, FeatureSet, Inference, MetricInfo, SetValue
-from evalkit.stats.frechet_interval import project_to_reference_axes
+from evalkit.stats.frechet_interval import leading_axes, on_axes
 
 info = MetricInfo(
     level="set",
@@ -39,6 +37,7 @@ def difference(x: FeatureSet, y: FeatureSet, reference: FeatureSet, inference: I
 
 def _projected(sets: list[FeatureSet], reference: FeatureSet) -> tuple[list[FeatureSet], FeatureSet]:
     """All sets on the reference's axes, which are found once."""
-    rows, base = project_to_reference_axes(np.concatenate([one.rows for one in sets]), reference.rows)
-    parts = np.split(rows, np.cumsum([len(one.rows) for one in sets])[:-1])
-    return [replace(one, rows=part) for one, part in zip(sets, parts, strict=True)], replace(reference, rows=base)
+    axes = leading_axes(reference.rows)
+    one_by_one = (replace(one, rows=on_axes(one.rows, *axes)) for one in (*sets, reference))
+    *projected, base = one_by_one
+    return projected, base

@@ -11,7 +11,7 @@ from evalkit.errors import ModelError
 from evalkit.extractors import clip
 from evalkit.extractors._cache import cached_features
 from evalkit.extractors._tensors import read_tensors
-from evalkit.metrics._clip import unit
+from evalkit.metrics._clip import parts, unit
 from evalkit.metrics._metric import Floats, ImageScores, MetricInfo, Picture, Workplace
 from evalkit.metrics._networks import find_base, find_network, joint_label
 
@@ -46,11 +46,11 @@ def score(pictures: Sequence[Picture], workplace: Workplace) -> ImageScores:
         paths,
         checkpoint.identity,
         lambda: clip.load_pictures(checkpoint, workplace.settings),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
-    values = linear_layers(unit(np.stack([rows[picture.sha256] for picture in pictures])), network.file(WEIGHTS))
-    return ImageScores(values[:, 0], [""] * len(pictures))
+    own, weights = rows.of([picture.sha256 for picture in pictures]), network.file(WEIGHTS)
+    values = np.concatenate([linear_layers(unit(own[part]), weights)[:, 0] for part in parts(len(own))])
+    return ImageScores(values, [""] * len(pictures))
 
 
 def linear_layers(rows: Floats, weights: Path) -> Floats:

@@ -117,17 +117,18 @@ def _sentence(found: list[Agreement], ballots: Ballots, facts: Facts) -> str:
 
 def _figure(found: list[Agreement], facts: Facts) -> Figure:
     drawn = [one for one in found if one.accuracy.value is not None]
-    marks = [
-        Mark(f"{facts.question(one.question)}: {one.name}", _format.share(one.accuracy), one.accuracy) for one in drawn
-    ]
+    marks: dict[str, list[Mark]] = {}
+    for one in drawn:
+        mark = Mark(one.name, _format.share(one.accuracy), one.accuracy)
+        marks.setdefault(facts.question(one.question), []).append(mark)
     low, high = span([one.accuracy for one in drawn], include=(0.45, 0.7))
     scale = Scale(max(0.0, low), min(1.0, high), "share of decisive votes", ".0%")
     return Figure(
         name="health-people",
         title="Inconsistent with people? How often a metric names the image that people chose",
         subtitle=f"Share of decisive votes, {facts.confidence} interval by prompt and rater. Thin line: chance.",
-        panels=(intervals("", marks, scale, zero=0.5),) if marks else (),
-        alt=" ".join(f"{mark.label}: {mark.text}." for mark in marks),
+        panels=tuple(intervals(question, rows, scale, zero=0.5) for question, rows in marks.items()),
+        alt=" ".join(f"{question}, {mark.label}: {mark.text}." for question, rows in marks.items() for mark in rows),
         table=_table(found, facts),
         open=True,
     )

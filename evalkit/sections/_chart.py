@@ -58,7 +58,7 @@ def bars(title: str, marks: Sequence[Mark], scale: Scale) -> Panel:
             yOffset=9, shape="diamond", size=70, color=INK, filled=False, strokeWidth=1.5, opacity=1
         ).encode(x="reference:Q"),
     ]
-    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
+    return _panel(title, [*layers, *_words(chart)], len(marks))
 
 
 def intervals(
@@ -78,7 +78,7 @@ def intervals(
     if margin is not None:
         band = alt.Chart(alt.InlineData(values=[{"low": -margin, "high": margin}]))
         layers.insert(0, band.mark_rect(color=INK, opacity=0.07).encode(x="low:Q", x2="high:Q"))
-    return _panel(title, [*layers, *_words(chart, marks)], len(marks))
+    return _panel(title, [*layers, *_words(chart)], len(marks))
 
 
 def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: str) -> Panel:
@@ -186,12 +186,12 @@ def _own_colour() -> alt.Color:
     return alt.Color("colour:N", scale=None, legend=None)
 
 
-def _words(chart: alt.Chart, marks: Sequence[Mark]) -> list[alt.Chart]:
+def _words(chart: alt.Chart) -> list[alt.Chart]:
     """The label on the left and the number on the right, above each mark."""
     import altair as alt
 
     common = {"dy": -8, "fontSize": FONT, "baseline": "middle", "color": INK}
-    room = max(80.0, WIDTH - 10 - 7 * max((len(mark.text) for mark in marks), default=0))
+    room = alt.ExprRef(f"max(80, {WIDTH - 10} - 7 * length(datum.text))")  # of each row by itself
     left = chart.mark_text(align="left", limit=room, **common).encode(x=alt.value(0), text="label:N")
     right = chart.mark_text(align="right", **common).encode(x=alt.value(WIDTH), text="text:N")
     return [left, right]

@@ -88,12 +88,15 @@ def _fragile_sentence(found: dict[str, Estimate], changes: dict[str, dict[str, E
 def _fragile_blocks(found: dict[str, Estimate], changes: dict[str, dict[str, Estimate]], facts: Facts) -> list[Block]:
     if not changes:
         return []
-    marks = [
-        Mark(f"{facts.label(system)}: {name}", _format.measure(change, signed=True), change, facts.colour(system))
+    low, high = span([change for those in changes.values() for change in those.values()])
+    scale = Scale(low, high, "change of the distance", "+~g")
+    marks = {
+        facts.label(system): [
+            Mark(name, _format.measure(change, signed=True), change, facts.colour(system))
+            for name, change in those.items()
+        ]
         for system, those in changes.items()
-        for name, change in those.items()
-    ]
-    low, high = span([mark.estimate for mark in marks])
+    }
     columns = (
         Column("System", align="left"),
         Column("Processing", align="left"),
@@ -115,8 +118,8 @@ def _fragile_blocks(found: dict[str, Estimate], changes: dict[str, dict[str, Est
             name="health-fragile",
             title="Fragile? What resizing and compression alone do to the distance",
             subtitle="Change of the Frechet distance of the same images, with its range over seeds. Thin line: none.",
-            panels=(intervals("", marks, Scale(low, high, "change of the distance", "+~g")),),
-            alt=" ".join(f"{mark.label}: {mark.text}." for mark in marks),
+            panels=tuple(intervals(label, rows, scale) for label, rows in marks.items()),
+            alt=" ".join(f"{label}, {mark.label}: {mark.text}." for label, rows in marks.items() for mark in rows),
             table=Table("Same images, other processing", columns, tuple(rows), note),
         )
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from evalkit import models, prompts
 from evalkit.engines import Engine
 from evalkit.engines.batches import Work, work_for
-from evalkit.engines.local import Local
+from evalkit.engines.local import HERE
 from evalkit.errors import ModelError, OutOfMemoryError, RunError, UnavailableError
 from evalkit.models._painting import Painting
 from evalkit.models._survey import Survey
@@ -30,7 +30,7 @@ from evalkit.store.manifest import add_stage, begin
 from evalkit.store.pace import watched
 from evalkit.store.run import Run
 
-WHOLE, HERE = Part(), Local()
+WHOLE = Part()
 DEFAULT_BATCH_SIZE = 4
 """Where no memory tells: systems without networks, checkpoints that are not there yet."""
 STALE_SECONDS = 60.0

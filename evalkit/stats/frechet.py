@@ -15,7 +15,7 @@ from scipy import linalg
 
 from evalkit.stats.cluster_variance import Floats
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 1024, 256
 Rows = npt.NDArray[np.generic]
 """Feature rows (n, dimensions) of any number type, a memory map perhaps."""
 
@@ -32,31 +32,49 @@ class Moments:
 def moments(batches: Iterable[npt.ArrayLike]) -> Moments:
     """Mean and covariance of rows that come in batches (rows, dimensions), in float64, seen once.
 
+    Raises:
+        ValueError: fewer than two rows, or one with NaN or infinite numbers.
+    """
+    n, mean, scatter = scatter_of(batches)
+    if n < 2:
+        raise ValueError(f"{n} feature rows: a covariance needs two or more")
+    scatter /= n - 1
+    return Moments(mean, scatter, n)
+
+
+def scatter_of(batches: Iterable[npt.ArrayLike]) -> tuple[int, Floats, Floats]:
+    """Number, mean, and sums of squares and products about the mean (dimensions, dimensions) of rows in batches.
+
     The first batch's mean is taken off all rows, so a large mean costs no digits (Chan, Golub, LeVeque 1983: shifted
-    data); sums of squares go to one triangle in place (BLAS syrk), so memory is one batch and one covariance.
+    data); squares go to one triangle in place (BLAS syrk), so memory is one batch and one matrix.
     """
     n, pivot = 0, np.zeros(0)
-    total, squares = np.zeros(0), np.zeros((0, 0))
-    for batch in batches:
-        rows = _rows(batch)
-        if not len(rows):
-            continue
+    total, squares, buffer = np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))
+    for rows in filter(len, map(table, batches)):
         if not n:
-            pivot = rows.mean(axis=0)
+            pivot = rows.mean(axis=0, dtype=np.float64)
             total, squares = np.zeros_like(pivot), np.zeros(pivot.shape * 2, order="F")
-        shifted = rows - pivot
+        if len(buffer) < len(rows):
+            buffer = np.empty((len(rows), pivot.size))
+        shifted = np.subtract(rows, pivot, out=buffer[: len(rows)])
         total += shifted.sum(axis=0)
         squares = linalg.blas.dsyrk(1.0, shifted.T, beta=1.0, c=squares, overwrite_c=True)
         n += len(rows)
-    if n < 2:
-        raise ValueError(f"{n} feature rows: a covariance needs two or more")
-    return Moments(pivot + total / n, _from_upper(squares - np.outer(total, total / n)) / (n - 1), n)
+    if not np.isfinite(total).all():  # NaN and infinity stay in a sum
+        raise ValueError(_MISSING)
+    if n:
+        squares = linalg.blas.dsyr(-1.0 / n, total, a=squares, overwrite_a=True)
+    return n, pivot + total / max(n, 1), _mirrored(squares)
 
 
-def _from_upper(triangle: Floats) -> Floats:
-    """The symmetric matrix of an upper triangle."""
-    upper = np.triu(triangle)
-    return np.asarray(upper + np.triu(upper, 1).T)
+def _mirrored(upper: Floats) -> Floats:
+    """The symmetric matrix of an upper triangle, in place; a panel at a time, which a processor's cache can hold."""
+    for start in range(0, len(upper), _COLUMNS_AT_ONCE):
+        panel, below = slice(start, start + _COLUMNS_AT_ONCE), slice(start + _COLUMNS_AT_ONCE, None)
+        upper[below, panel] = upper[panel, below].T
+        square = np.triu(upper[panel, panel])
+        upper[panel, panel] = square + np.triu(square, 1).T
+    return upper
 
 
 def frechet_distance(
@@ -103,15 +121,17 @@ def frechet_distance_from_features(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return _thin_distance(_rows(few), own.mean(axis=0), _unit(own).T)
 
 
-def frechet_distance_to(x: npt.ArrayLike, reference: Moments) -> float:
+def frechet_distance_to(x: npt.ArrayLike, reference: Moments, kept: npt.NDArray[np.intp] | None = None) -> float:
     """Frechet distance of the rows of `x`, shape (n, dimensions), n >= 2, to a set of which only the moments are kept.
 
-    With n <= dimensions: the sum of singular values of Xc R / sqrt(n-1), R R' = S of the reference.
+    Args: `kept`: of these rows only. With no more of them than dimensions: the sum of singular values of
+    Xc R / sqrt(n-1), R R' = S of the reference.
     """
     rows = table(x)
-    if len(rows) > rows.shape[1]:
-        own = moments(blocks(rows))
+    if (len(rows) if kept is None else kept.size) > rows.shape[1]:
+        own = moments(blocks(rows, kept))
         return _between(own.mean, own.covariance, reference.mean, reference.covariance)
+    rows = rows if kept is None else rows[kept]
     if len(rows) < 2 or rows.shape[1:] != reference.mean.shape:
         raise ValueError(f"features {rows.shape} against {reference.mean.size} dimensions: two rows or more are needed")
     return _thin_distance(_rows(rows), reference.mean, _root(reference.covariance))
@@ -148,7 +168,7 @@ def _trace_of_root(sigma_1: Floats, sigma_2: Floats) -> float:
     factor = _cholesky(sigma_2)
     if factor is None:
         return _trace_of_root_by_eigenvectors(sigma_1, sigma_2)
-    product, failed = linalg.get_lapack_funcs("sygst", (sigma_1,))(sigma_1, factor, itype=2, lower=True)
+    product, failed = linalg.get_lapack_funcs("sygst", (sigma_1,))(sigma_1.T, factor, itype=2, lower=True)
     if failed:
         raise ValueError(f"LAPACK sygst refused argument {-failed}")
     values = linalg.eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
@@ -157,7 +177,7 @@ def _trace_of_root(sigma_1: Floats, sigma_2: Floats) -> float:
 
 def _cholesky(sigma: Floats) -> Floats | None:
     """L with L L' = sigma; None where LAPACK finds no such factor, or one with few true digits (a pivot near 0)."""
-    factor, failed = linalg.get_lapack_funcs("potrf", (sigma,))(sigma, lower=True, clean=True)
+    factor, failed = linalg.get_lapack_funcs("potrf", (sigma,))(sigma.T, lower=True, clean=True)
     if failed:
         return None
     pivots = np.abs(np.diag(factor))
@@ -185,13 +205,18 @@ def table(features: npt.ArrayLike) -> Rows:
     return rows
 
 
-def blocks(rows: Rows) -> Iterator[Rows]:
-    """Some rows at a time, so that memory does not grow with their number."""
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+def blocks(rows: Rows, kept: npt.NDArray[np.intp] | None = None) -> Iterator[Rows]:
+    """Some rows at a time, so that memory does not grow with their number; `kept`: only these."""
+    starts = range(0, len(rows) if kept is None else kept.size, _ROWS_AT_ONCE)
+    parts = (slice(start, start + _ROWS_AT_ONCE) for start in starts)
+    return (rows[part] if kept is None else rows[kept[part]] for part in parts)
 
 
 def _rows(features: npt.ArrayLike) -> Floats:
     rows = np.asarray(table(features), dtype=np.float64)
     if not np.isfinite(rows).all():
-        raise ValueError("a feature is missing (NaN or infinite): list and leave out its image first")
+        raise ValueError(_MISSING)
     return rows
+
+
+_MISSING = "a feature is missing (NaN or infinite): list and leave out its image first"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from evalkit.stats.cluster_variance import Codes, Floats
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.frechet import Moments, frechet_distance_to
+from evalkit.stats.frechet import Moments, frechet_distance_to, table
 
 POINTS = 15
 _SMALLEST_PART = 5  # the smallest subset is a fifth of all rows, or as many rows as dimensions
@@ -60,12 +60,12 @@ def frechet_curve(
     Raises:
         ValueError: fewer than two rows, or prompts that do not fit.
     """
-    rows = np.asarray(x)
+    rows = table(x)
     labels = _codes(prompts, len(rows))
     straight = is_straight(*rows.shape)
     subsets = [_subset(labels, size, rng) for size in _sizes(len(rows), rows.shape[1] if straight else 2, points)]
     sizes = np.array([kept.size for kept in subsets])
-    values = np.array([frechet_distance_to(rows[kept], reference) for kept in subsets])
+    values = np.array([frechet_distance_to(rows, reference, kept) for kept in subsets])
     if not straight or np.unique(sizes).size < 3:
         return FrechetCurve(sizes, values, None, no_line(*rows.shape))
     slope, end = np.polyfit(1 / sizes, values, 1)

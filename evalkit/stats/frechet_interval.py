@@ -23,6 +23,7 @@ from evalkit.stats.frechet import (
     frechet_distance,
     frechet_distance_from_features,
     moments,
+    scatter_of,
     table,
 )
 
@@ -97,10 +98,27 @@ def project_to_reference_axes(
     x: npt.ArrayLike, reference: npt.ArrayLike, axes: int = PCA_AXES
 ) -> tuple[Floats, Floats]:
     """Both sets on the leading principal axes of the reference: a Frechet distance of these is named FD-pca64."""
-    rows, base = np.asarray(x, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    centre = base.mean(axis=0)
-    vectors = linalg.svd(base - centre, full_matrices=False)[2][:axes]
-    return (rows - centre) @ vectors.T, (base - centre) @ vectors.T
+    rows, base = table(x), table(reference)
+    centre, vectors = leading_axes(base, axes)
+    return on_axes(rows, centre, vectors), on_axes(base, centre, vectors)
+
+
+def leading_axes(base: Rows, axes: int = PCA_AXES) -> tuple[Floats, Floats]:
+    """Mean (dimensions,) and axes (axes, dimensions); of many rows from their covariance, so that they stay on disk."""
+    if len(base) <= base.shape[1]:
+        rows = np.asarray(base, dtype=np.float64)
+        centre = rows.mean(axis=0)
+        return centre, linalg.svd(rows - centre, full_matrices=False)[2][:axes]
+    found, d = moments(blocks(base)), base.shape[1]
+    vectors = linalg.eigh(found.covariance, subset_by_index=[max(0, d - axes), d - 1])[1]
+    return found.mean, vectors[:, ::-1].T
+
+
+def on_axes(rows: Rows, centre: Floats, vectors: Floats) -> Floats:
+    """Rows (n, dimensions) as (n, axes), in float64."""
+    return np.concatenate(
+        [np.subtract(part, centre) @ vectors.T for part in blocks(rows)] or [np.zeros((0, len(vectors)))]
+    )
 
 
 def prompt_groups(prompts: npt.ArrayLike, groups: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -131,7 +149,7 @@ def _pseudo_values(
     whole_x, whole_reference = moments(blocks(x)), moments(blocks(reference))
     without = [
         _distance(
-            _without(whole_x, x[x_groups == label]), _without(whole_reference, reference[reference_groups == label])
+            _without(whole_x, x, x_groups == label), _without(whole_reference, reference, reference_groups == label)
         )
         for label in labels
     ]
@@ -139,17 +157,15 @@ def _pseudo_values(
     return pseudo
 
 
-def _without(whole: Moments, left_out: Rows) -> Moments:
+def _without(whole: Moments, rows: Rows, left_out: npt.NDArray[np.bool_]) -> Moments:
     """The moments of all rows but these, by subtraction."""
-    if not len(left_out):
+    n, own_mean, own_scatter = scatter_of(blocks(rows, np.flatnonzero(left_out)))
+    if not n:
         return whole
-    rows = np.asarray(left_out, dtype=np.float64)
-    left = whole.n - len(rows)
-    own_mean = rows.mean(axis=0)
-    mean = (whole.n * whole.mean - len(rows) * own_mean) / left
-    centred, shift = rows - own_mean, mean - own_mean
-    scatter = whole.covariance * (whole.n - 1) - centred.T @ centred
-    scatter -= np.outer(shift, shift) * (left * len(rows) / whole.n)
+    left = whole.n - n
+    mean = (whole.n * whole.mean - n * own_mean) / left
+    shift = own_mean - mean
+    scatter = whole.covariance * (whole.n - 1) - own_scatter - np.outer(shift, shift) * (left * n / whole.n)
     return Moments(mean, scatter / (left - 1), left)
 
 

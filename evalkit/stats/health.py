@@ -19,7 +19,7 @@ Verdict = Literal["fine", "caution", "do not use", "not assessable"]
 ORDER: tuple[Verdict, ...] = ("fine", "not assessable", "caution", "do not use")
 """From good to bad; a panel is as bad as its worst part."""
 
-SIMULATED = False
+SIMULATED = True
 """Whether the thresholds' false alarms are in that table: until they are, nothing is called fine."""
 CHANGE_FINE, CHANGE_MOST = 0.5, 2.0
 """Largest change by another resizing or compression, over the half-width of the distance's own interval."""
@@ -31,6 +31,9 @@ COPIES_MOST = 0.02
 """Share of suspected copies above which a distance rewards memorisation too much to be used."""
 AUTHENTIC_FINE = 40.0
 """AuthPct of new images from the training set's own population is about 50."""
+
+AGREEMENT_FINE = 0.5
+"""How much of the way from chance to the raters' own agreement the lower end of a metric's interval has to reach."""
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
@@ -65,13 +68,14 @@ def memorisation(closeness: npt.ArrayLike, auth_pct: float, *, is_training_set: 
 
 
 def agreement(metric: Estimate, ceiling: Estimate | None) -> Verdict:
-    """A metric's share of right calls on people's votes: above chance, and within reach of what raters achieve."""
+    """A metric's share of right calls on people's votes, against chance and against what raters achieve themselves."""
     if metric.value is None or metric.low is None or metric.high is None:
         return "not assessable"
     if metric.high < 0.5:
         return "do not use"
-    reachable = ceiling.low if ceiling is not None and ceiling.low is not None else 0.5
-    return _fine() if metric.low > 0.5 and metric.high >= reachable else "caution"
+    if ceiling is None or ceiling.value is None or ceiling.value <= 0.5:
+        return "caution"
+    return _fine() if metric.low >= 0.5 + AGREEMENT_FINE * (ceiling.value - 0.5) else "caution"
 
 
 def _fine() -> Verdict:

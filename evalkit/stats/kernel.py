@@ -18,6 +18,7 @@ from evalkit.stats.clustered import t_interval
 from evalkit.stats.estimate import Estimate
 
 Kernel = Callable[[Floats, Floats], Floats]  # (a, d), (b, d) -> (a, b)
+Rows = npt.NDArray[np.generic]  # of any number type, a memory map perhaps
 FEWEST_PROMPTS = 20  # simulated coverage .94 and more from here on: tests/simulation/RESULTS.md
 _ROWS_AT_ONCE = 2048
 
@@ -142,8 +143,8 @@ def squared_mmd_v_statistic(x: npt.ArrayLike, y: npt.ArrayLike, kernel: Kernel) 
     )
 
 
-def _whole_mean(kernel: Kernel, x: Floats, y: Floats) -> float:
-    total = sum(float(kernel(x[at : at + _ROWS_AT_ONCE], y).sum()) for at in range(0, len(x), _ROWS_AT_ONCE))
+def _whole_mean(kernel: Kernel, x: Rows, y: Rows) -> float:
+    total = sum(float(kernel(_exact(x[a]), _exact(y[b])).sum()) for a in _parts(x) for b in _parts(y))
     return total / (len(x) * len(y))
 
 
@@ -173,26 +174,34 @@ def _means_without(sums: _Sums) -> Floats:
         return np.asarray((sums.total - sums.lost) / (sums.count - sums.lost_count))
 
 
-def _sums(kernel: Kernel, x: Floats, y: Floats, code_x: Codes, code_y: Codes, prompts: int, *, same: bool) -> _Sums:
-    """Sums of k over pairs of different rows, `_ROWS_AT_ONCE` rows of `x` at a time."""
+def _sums(kernel: Kernel, x: Rows, y: Rows, code_x: Codes, code_y: Codes, prompts: int, *, same: bool) -> _Sums:
+    """Sums of k over pairs of different rows, some rows of each at a time: both may lie on disk."""
     by_row, by_column, within = np.zeros(len(x)), np.zeros(len(y)), np.zeros(len(x))
-    for start in range(0, len(x), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        block = kernel(x[part], y)
-        if same:
-            np.fill_diagonal(block[:, start:], 0)
-        by_row[part], within[part] = block.sum(axis=1), (block * (code_x[part, None] == code_y)).sum(axis=1)
-        by_column += block.sum(axis=0)
+    for a, b in ((a, b) for a in _parts(x) for b in _parts(y)):
+        block = kernel(_exact(x[a]), _exact(y[b]))
+        if same and a == b:
+            np.fill_diagonal(block, 0)
+        by_row[a] += block.sum(axis=1)
+        within[a] += (block * (code_x[a, None] == code_y[b])).sum(axis=1)
+        by_column[b] += block.sum(axis=0)
     own, other = (np.bincount(code, minlength=prompts).astype(np.float64) for code in (code_x, code_y))
     lost = np.bincount(code_x, by_row - within, prompts) + np.bincount(code_y, by_column, prompts)
     pairs = own * len(y) + other * len(x) - own * other - (own if same else 0)
     return _Sums(float(by_row.sum()), len(x) * (len(y) - same), np.asarray(lost, dtype=np.float64), pairs)
 
 
-def _rows(features: npt.ArrayLike, prompts: npt.ArrayLike) -> Floats:
-    rows = np.asarray(features, dtype=np.float64)
+def _parts(rows: Rows) -> list[slice]:
+    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+
+
+def _exact(rows: Rows) -> Floats:
+    return np.asarray(rows, dtype=np.float64)
+
+
+def _rows(features: npt.ArrayLike, prompts: npt.ArrayLike) -> Rows:
+    rows = np.asanyarray(features)
     if rows.ndim != 2 or np.asarray(prompts).shape != rows.shape[:1]:
         raise ValueError(f"features {rows.shape} and prompts {np.asarray(prompts).shape}: (rows, d) and (rows,)")
-    if not np.isfinite(rows).all():
+    if not all(np.isfinite(rows[part]).all() for part in _parts(rows)):
         raise ValueError("a feature is missing (NaN or infinite): list and leave out its image first")
     return rows

@@ -19,7 +19,7 @@ from evalkit.stats.cluster_variance import Floats
 NEIGHBOURS = 5
 Within = Literal["<", "<="]
 _ROWS_AT_ONCE = 1024
-_COINCIDENT = 1e-12
+COINCIDENT = 1e-12
 """Squared distance, over the rows' squared lengths, that is rounding of two equal rows."""
 
 
@@ -78,7 +78,7 @@ def squared_distance_blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Float
         part = slice(start, start + _ROWS_AT_ONCE)
         lengths = (x[part] ** 2).sum(axis=1)[:, None] + norms
         squares = lengths - 2 * x[part] @ y.T
-        squares[squares < _COINCIDENT * lengths] = 0
+        squares[squares < COINCIDENT * lengths] = 0
         if x is y:
             np.fill_diagonal(squares[:, start:], -1.0)
         yield part, squares

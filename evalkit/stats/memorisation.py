@@ -5,17 +5,18 @@ All of it speaks of memorisation only where `training` is what the model was tra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.stats.cluster_variance import Floats
-from evalkit.stats.manifold import squared_distance_blocks
+from evalkit.stats.frechet import Rows, blocks, table
+from evalkit.stats.manifold import COINCIDENT
 
 COPY_DISTANCE = 0.1
 """Cosine distance under which a set counts as memorised: the value of the Kaggle contest and of torchmetrics."""
-_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,13 @@ class Nearest:
 
 def nearest(x: npt.ArrayLike, training: npt.ArrayLike) -> Nearest:
     """Nearest row of `training` (m, d) for each row of `x` (n, d)."""
-    rows, base = _pair(x, training)
-    index = np.concatenate([block.argmin(axis=1) for _, block in squared_distance_blocks(rows, base)])
-    return Nearest(index, _lengths(rows - base[index]))
+    return _nearest(*_pair(x, training))
+
+
+def nearest_other(training: npt.ArrayLike, index: npt.NDArray[np.intp]) -> Floats:
+    """Distance of the rows of `training` (m, d) at `index` to their own nearest other row; two or more rows."""
+    base, (unique, back) = table(training), np.unique(index, return_inverse=True)
+    return _nearest(base[unique], base, skip=unique).distance[back]
 
 
 def authentic(x: npt.ArrayLike, training: npt.ArrayLike) -> Floats:
@@ -47,19 +52,24 @@ def authentic(x: npt.ArrayLike, training: npt.ArrayLike) -> Floats:
     if len(base) < 2:
         raise ValueError(f"{len(base)} training rows: two or more are needed")
     found = nearest(rows, base)
-    return np.asarray(_nearest_other(base)[found.index] < found.distance, dtype=np.float64)
+    return np.asarray(nearest_other(base, found.index) < found.distance, dtype=np.float64)
 
 
 def memorisation_distance(x: npt.ArrayLike, training: npt.ArrayLike) -> float:
     """Mean over the samples of the least cosine distance 1 - |cos| to a training row; rows of length 0 are left out."""
-    rows, base = (_directions(one) for one in _pair(x, training))
-    if not (len(rows) and len(base)):
+    rows, base = _pair(x, training)
+    least = [_least_cosine_distance(part, base) for part in blocks(rows)]
+    if not sum(map(len, least)) or not np.isfinite(np.concatenate(least)).all():
         raise ValueError("no feature row has a direction: all are zero")
-    least = [
-        1 - np.abs(rows[start : start + _ROWS_AT_ONCE] @ base.T).max(axis=1)
-        for start in range(0, len(rows), _ROWS_AT_ONCE)
-    ]
     return float(np.concatenate(least).mean())
+
+
+def _least_cosine_distance(rows: Rows, base: Rows) -> Floats:
+    own, found = _directions(rows), np.inf
+    for part in blocks(base):
+        if len(known := _directions(part)):
+            found = np.minimum(found, 1 - np.abs(own @ known.T).max(axis=1))
+    return np.broadcast_to(found, len(own))
 
 
 def memorisation_informed(distance: float, memorisation: float, threshold: float = COPY_DISTANCE) -> float:
@@ -73,28 +83,53 @@ def memorisation_informed(distance: float, memorisation: float, threshold: float
     return distance / max(memorisation, 1e-14)
 
 
-def _nearest_other(rows: Floats) -> Floats:
-    """Distance of each row to its nearest other row."""
-    index = [block.argpartition(1, axis=1)[:, 1] for _, block in squared_distance_blocks(rows, rows)]
-    return _lengths(rows - rows[np.concatenate(index)])  # a row itself is its nearest, the second one is meant
+def _nearest(rows: Rows, base: Rows, skip: npt.NDArray[np.intp] | None = None) -> Nearest:
+    """Some rows of each at a time; `skip`: the row of `base` that does not count for each of `rows`."""
+    place, distance = np.zeros(len(rows), dtype=np.intp), np.empty(len(rows))
+    for start, own in _numbered(rows):
+        mine, least = slice(start, start + len(own)), np.full(len(own), np.inf)
+        for first, part in _numbered(base):
+            squares = _squares(own, part)
+            if skip is not None:
+                at = np.flatnonzero((skip[mine] >= first) & (skip[mine] < first + len(part)))
+                squares[at, skip[mine][at] - first] = np.inf
+            closest = squares.argmin(axis=1)
+            found = np.take_along_axis(squares, closest[:, None], axis=1)[:, 0]
+            place[mine] = np.where(found < least, closest + first, place[mine])
+            least = np.minimum(found, least)
+        distance[mine] = np.linalg.norm(
+            np.subtract(own, base[place[mine]]), axis=1
+        )  # so that a copy is at 0, not at rounding
+    return Nearest(place, distance)
 
 
-def _lengths(gaps: Floats) -> Floats:
-    """From the differences themselves, so that a copy is at 0 and not at rounding."""
-    return np.asarray(np.linalg.norm(gaps, axis=1))
+def _numbered(rows: Rows) -> Iterator[tuple[int, Floats]]:
+    """Blocks in float64, each with the number of its first row."""
+    start = 0
+    for part in blocks(rows):
+        yield start, np.asarray(part, dtype=np.float64)
+        start += len(part)
 
 
-def _directions(rows: Floats) -> Floats:
-    lengths = _lengths(rows)
-    return np.asarray(rows[lengths > 0] / lengths[lengths > 0, None])
+def _squares(x: Floats, y: Floats) -> Floats:
+    lengths = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)
+    squares = lengths - 2 * x @ y.T
+    squares[squares < COINCIDENT * lengths] = 0
+    return np.asarray(squares)
 
 
-def _pair(x: npt.ArrayLike, training: npt.ArrayLike) -> tuple[Floats, Floats]:
-    rows, base = (np.asarray(one, dtype=np.float64) for one in (x, training))
-    if rows.ndim != 2 or base.ndim != 2 or rows.shape[1] != base.shape[1]:
+def _directions(rows: Rows) -> Floats:
+    exact = np.asarray(rows, dtype=np.float64)
+    lengths = np.linalg.norm(exact, axis=1)
+    return np.asarray(exact[lengths > 0] / lengths[lengths > 0, None])
+
+
+def _pair(x: npt.ArrayLike, training: npt.ArrayLike) -> tuple[Rows, Rows]:
+    rows, base = table(x), table(training)
+    if rows.shape[1] != base.shape[1]:
         raise ValueError(f"features {rows.shape} and {base.shape}: (n, d) and (m, d) are needed")
     if not (len(rows) and len(base)):
         raise ValueError(f"{len(rows)} samples and {len(base)} training rows: one or more of each are needed")
-    if not (np.isfinite(rows).all() and np.isfinite(base).all()):
+    if not all(np.isfinite(part).all() for one in (rows, base) for part in blocks(one)):
         raise ValueError("a feature is missing (NaN or infinite): list and leave out its image first")
     return rows, base

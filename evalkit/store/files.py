@@ -5,35 +5,58 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from evalkit.errors import UnavailableError
 from evalkit.places import filesystem, is_remote, reached
 
+PART_BYTES = 64 << 20
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that is `path` at the end, atomically; after a crash the old file or the new one is there.
+
+    Raises:
+        UnavailableError: the disk is full or not writable, or the bucket cannot be reached.
+    """
+    if is_remote(path):
+        with tempfile.TemporaryFile() as file:
+            yield file
+            return _send(path, file)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Writes `content` to `path` atomically; after a crash the old file or the new one is there, never a part.
+    """Writes `content` to `path`, whole or not at all.
 
     Raises:
         UnavailableError: the disk is full or not writable, or the bucket cannot be reached.
     """
     if is_remote(path):
         return _put(path, content)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UnavailableError(
-            f"cannot write: {error.strerror or error}", where=str(path), hint="free some space or check the rights"
-        ) from error
+    with writing(path) as file:
+        file.write(content)
 
 
 def _put(path: Path, content: bytes | memoryview, **options: Any) -> None:
@@ -41,6 +64,40 @@ def _put(path: Path, content: bytes | memoryview, **options: Any) -> None:
     files, name = filesystem(path)
     with reached(path):
         files.pipe_file(name, bytes(content), **options)
+
+
+def _send(path: Path, file: BinaryIO) -> None:
+    """A large object, in parts; one where the network breaks off is sent again. It is there with the last one."""
+    file.seek(0)
+    files, name = filesystem(path)
+    with reached(path), files.open(name, "wb") as object_:
+        while part := file.read(PART_BYTES):
+            object_.write(part)
+
+
+def local_copy(path: Path) -> Path:
+    """The path, or of an object a copy on this machine, for what must be mapped; it lasts as long as this process.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnavailableError: the bucket cannot be reached.
+    """
+    if not is_remote(path):
+        return path
+    files, name = filesystem(path)
+    with reached(path):
+        facts = files.info(name)
+        version = sha256(repr((name, facts.get("ETag"), facts.get("etag"), facts["size"])).encode()).hexdigest()
+        copy = Path(_copies().name) / version[:32] / path.name
+        if not copy.is_file():
+            copy.parent.mkdir(exist_ok=True)
+            files.get_file(name, str(copy))
+    return copy
+
+
+@cache
+def _copies() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="evalkit-")
 
 
 def create(path: Path, content: bytes) -> bool:

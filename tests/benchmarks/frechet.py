@@ -1,10 +1,10 @@
 """Frechet distances against pytorch-fid, clean-fid, torch-fidelity and torchmetrics: one thread, interleaved, CPU time.
 
     pip install --no-deps 'pytorch-fid==0.3.0' 'clean-fid==0.1.35'   # and scipy < 1.18: both call sqrtm's old `disp`
-    env OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m tests.benchmarks.frechet
+    env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m tests.benchmarks.frechet
 
 Each peer runs its own code on the same float32 features (2048 dimensions, decaying spectrum): statistics by the
-peer's own way, then its own distance. Writes frechet.md beside this file.
+peer's own way, then its own distance. Writes frechet.md beside this file; `--case NAME` renews one of its tables.
 """
 
 from __future__ import annotations
@@ -103,18 +103,21 @@ def arguments_of(case: str, dimensions: int) -> tuple:
     return one.mean, one.covariance, two.mean, two.covariance
 
 
-def as_markdown(tables: dict[str, dict[str, tuple[float, float, float]]], rounds: int) -> str:
-    lines = [HEAD.format(machine=described(), rounds=rounds)]
-    for case, found in tables.items():
-        ours = found[OURS]
-        lines.append(
-            f"\n## {TITLES[case]}\n\n| | CPU s | wall s | CPU over evalkit's | value | from evalkit's |\n"
-            "|---|--:|--:|--:|--:|--:|"
-        )
-        for name, (cpu, wall, value) in found.items():
-            away = abs(value - ours[2]) / ours[2]
-            lines.append(f"| {name} | {cpu:.2f} | {wall:.2f} | {cpu / ours[0]:.1f} | {value:.9f} | {away:.1e} |")
+def as_markdown(case: str, found: dict[str, tuple[float, float, float]], rounds: int) -> str:
+    """One table: best of the rounds, and the ratio of CPU times to ours."""
+    ours = found[OURS]
+    lines = [TITLES[case], "", MADE.format(machine=described(), rounds=rounds, day=time.strftime("%Y-%m-%d")), ""]
+    lines += ["| | CPU s | wall s | CPU over evalkit's | value | from evalkit's |", "|---|--:|--:|--:|--:|--:|"]
+    for name, (cpu, wall, value) in found.items():
+        away = abs(value - ours[2]) / ours[2]
+        lines.append(f"| {name} | {cpu:.2f} | {wall:.2f} | {cpu / ours[0]:.2f} | {value:.9f} | {away:.1e} |")
     return "\n".join(lines) + "\n"
+
+
+def renewed(written: str, new: dict[str, str]) -> str:
+    """The page with some of its tables in place of the old ones."""
+    old = {part.split("\n", 1)[0]: part for part in written.split("\n## ")[1:]}
+    return "\n## ".join([HEAD, *({**old, **new}[title] for title in TITLES.values() if title in {**old, **new})])
 
 
 TITLES = {
@@ -124,27 +127,26 @@ TITLES = {
 }
 HEAD = """# Frechet distance, 2048 dimensions
 
-`python -m tests.benchmarks.frechet`; {machine}; one thread each, taking turns in one
-process, the least of {rounds} rounds.
+`python -m tests.benchmarks.frechet`; one thread each, taking turns in one process; the least of the rounds.
 """
+MADE = "{day}, {machine}; {rounds} rounds."
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--case", choices=CASES, action="append", help="only this table; default: all")
     parser.add_argument("--dimensions", type=int, default=DIMENSIONS, help="smaller: to see that it works")
     told = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    tables = {
-        case: measured(
-            statistics_ways() if case == "statistics" else feature_ways(),
-            arguments_of(case, told.dimensions),
-            told.rounds,
-        )
-        for case in CASES
-    }
-    text = as_markdown(tables, told.rounds)
+    tables = {}
+    for case in told.case or CASES:
+        ways = statistics_ways() if case == "statistics" else feature_ways()
+        found = measured(ways, arguments_of(case, told.dimensions), told.rounds)
+        tables[TITLES[case]] = as_markdown(case, found, told.rounds)
+    page = Path(__file__).with_suffix(".md")
+    text = renewed(page.read_text(encoding="utf-8") if page.exists() else "", tables)
     print(text)
     if told.dimensions == DIMENSIONS:
-        Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+        page.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
     env OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.million --write
 
-Rows lie in a file (float32, memory-mapped); allocated memory is what Python and numpy ask for at the peak.
+Rows lie in a feature cache (.npz of float32, memory-mapped); allocated memory is what Python and numpy ask for at most.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evalkit.extractors._mapped import mapped, write_mapped
 from evalkit.stats.frechet import frechet_distance_from_features
 from tests.benchmarks.machine import described
 
@@ -23,10 +24,12 @@ DIMENSIONS = 512
 
 
 def stored_rows(path: Path, count: int) -> np.ndarray:
-    rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(count, DIMENSIONS))
-    for start in range(0, count, 10_000):
-        rows[start : start + 10_000] = np.random.default_rng(start).standard_normal((10_000, DIMENSIONS), np.float32)
-    return rows
+    blocks = (
+        np.random.default_rng(start).standard_normal((10_000, DIMENSIONS), np.float32)
+        for start in range(0, count, 10_000)
+    )
+    write_mapped(path, {"extractor": np.array("none")}, "features", blocks, (count, DIMENSIONS))
+    return mapped(path, "features")
 
 
 def measured(rows: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
@@ -42,7 +45,7 @@ def measured(rows: np.ndarray, reference: np.ndarray) -> tuple[float, float, flo
 def main() -> str:
     lines = [HEAD.format(machine=described(), dimensions=DIMENSIONS)]
     with tempfile.TemporaryDirectory() as folder:
-        rows = stored_rows(Path(folder) / "rows.npy", max(SIZES))
+        rows = stored_rows(Path(folder) / "rows.npz", max(SIZES))
         for size in SIZES:
             spent, peak, value = measured(rows[:size], rows[:10_000])
             lines.append(f"| {size:,} | {size * DIMENSIONS * 4 / 1e6:,.0f} | {peak:.0f} | {spent:.1f} | {value:.4f} |")

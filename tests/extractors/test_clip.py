@@ -38,6 +38,16 @@ def test_image_rows_equal_those_of_transformers(settings, checkpoint, pictures):
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
+def test_openvino_gives_the_same_image_rows(settings, checkpoint, pictures):
+    pytest.importorskip("openvino")
+    plain = settings.model_copy(update={"device": "cpu", "threads": 1})
+    compiled = plain.model_copy(update={"runtime": "openvino"})
+    by_torch, by_openvino = (np.concatenate(list(clip.load(one, "tiny-clip")(pictures))) for one in (plain, compiled))
+    lengths = np.linalg.norm(by_torch, axis=1)
+    assert (np.linalg.norm(by_openvino - by_torch, axis=1) / lengths).max() < 1e-5
+    assert not (by_openvino == by_torch).all()  # another runtime did run
+
+
 def test_text_rows_equal_one_text_at_a_time_without_padding(settings, checkpoint):
     network, tokens = CLIPModel.from_pretrained(checkpoint).eval(), CLIPTokenizer.from_pretrained(checkpoint)
     found = np.concatenate(list(clip.load_text(settings, "tiny-clip")(TEXTS)))

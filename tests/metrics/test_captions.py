@@ -18,7 +18,7 @@ from evalkit.metrics._reference import reference_at
 from evalkit.metrics._set_sheet import set_sheet
 from evalkit.metrics._sheet import Scope
 from evalkit.stages.score import score
-from tests.stages.scoring import PROMPTS, drawn_study, record, reference_folder, value_of
+from tests.stages.scoring import PROMPTS, drawn_study, record, reference_folder, run_of, value_of
 
 
 def captions(folder: Path, keys: list[str]) -> str:
@@ -36,12 +36,16 @@ def captions(folder: Path, keys: list[str]) -> str:
 
 def test_a_folder_with_captions_is_a_reference_set(settings):
     table = captions(settings.root / "data" / "scenes", [f"s-{number}" for number in range(PROMPTS)])
-    resolved = drawn_study(settings, metrics=("fd_lite0", "kid_lite0"), images=2, reference=table)
+    resolved = drawn_study(settings, metrics=("fd_lite0", "kid_lite0"), reference=table)
     score(resolved, settings)
     told = record(resolved, settings)
     for metric in ("fd_lite0", "kid_lite0"):
         row = value_of(told, "few", metric=metric)
-        assert row["value"] > 0 and row["n"] == 2 * PROMPTS and "ref=captions:" in row["signature"]
+        assert row["value"] > 0 and row["n"] == PROMPTS and "ref=captions:" in row["signature"]
+    run = run_of(resolved, settings)
+    card = run.read_table("health.parquet", "health")
+    nearest = card.loc[card["measure"] == "nearest image", "other"]
+    assert len(nearest) and all(run.path(f"thumbnails/reference-{sha}.webp").is_file() for sha in nearest)
 
 
 @pytest.mark.parametrize("name", ["fid", "kid"])

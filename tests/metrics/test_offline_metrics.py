@@ -24,10 +24,10 @@ def workplace(settings, tmp_path):
 
 
 def written(folder, name: str, text: str, prompt: str) -> Picture:
-    """A picture of black letters on white."""
+    """A picture of black letters on white, square: the reader enlarges a shorter side to 736."""
     path = folder / f"{name}.png"
-    image = Image.new("RGB", (320, 120), "white")
-    ImageDraw.Draw(image).text((20, 30), text, fill="black", font=ImageFont.load_default(44))
+    image = Image.new("RGB", (260, 260), "white")
+    ImageDraw.Draw(image).text((20, 100), text, fill="black", font=ImageFont.load_default(44))
     image.save(path)
     return Picture(path, file_sha256(path), prompt)
 

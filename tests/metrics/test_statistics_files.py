@@ -24,7 +24,7 @@ def rows(n: int, d: int = 2048) -> FeatureSet:
 
 
 def test_our_own_file_tells_what_it_is_and_gives_the_distance_to_the_rows(tmp_path, workplace):
-    base, x = rows(30), rows(20)
+    base, x = rows(30, 256), rows(20, 256)
     write_statistics(tmp_path / "base.npz", base, INCEPTION, "photographs:0123abcd")
     with np.load(tmp_path / "base.npz", allow_pickle=False) as stored:
         assert (str(stored["extractor"]), str(stored["source"]), int(stored["n"])) == (

@@ -16,31 +16,35 @@ from evalkit.stats import health
 from evalkit.stats.clustered import clustered_share
 from evalkit.stats.frechet import frechet_distance, frechet_distance_from_features
 from evalkit.stats.frechet_interval import frechet_jackknife, prompt_groups
-from evalkit.stats.memorisation import nearest
+from evalkit.stats.memorisation import nearest, nearest_other
 
-RUNS = 200
+RUNS = 400
 RESULTS = Path(__file__).with_name("HEALTH.md")
 VERDICTS = ("fine", "caution", "do not use", "not assessable")
+WORDS = {True: "yes", False: "no", None: "between"}
 Draw = Callable[[np.random.Generator], health.Verdict]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One truth, whether it is healthy, and the shares of the verdicts."""
+    """One truth, whether it is healthy (None: between the two, no target), and the shares of the verdicts."""
 
     panel: str
     truth: str
-    healthy: bool
+    healthy: bool | None
     shares: dict[str, float]
 
     @property
-    def false_alarm(self) -> float:
-        return 1 - self.shares["fine"]
+    def wrong(self) -> float:
+        """Share of false alarms where it is healthy, of misses where it is not."""
+        fine = self.shares["fine"]
+        return 0.0 if self.healthy is None else 1 - fine if self.healthy else fine
 
 
 def table(runs: int = RUNS, seed: int = 20260201) -> list[Row]:
     """All panels; each row with random numbers of its own."""
-    cases = [*fragile_cases(), *bias_cases(), *agreement_cases(), *memory_cases()]
+    people = [*agreement_cases(), *agreement_cases(prompts=100, images=1, raters=5)]
+    cases = [*fragile_cases(), *bias_cases(), *people, *memory_cases()]
     return [_row(case, runs, np.random.default_rng([seed, place])) for place, case in enumerate(cases)]
 
 
@@ -48,7 +52,7 @@ def table(runs: int = RUNS, seed: int = 20260201) -> list[Row]:
 class Case:
     panel: str
     truth: str
-    healthy: bool
+    healthy: bool | None
     draw: Draw
 
 
@@ -133,8 +137,9 @@ def agreement_cases(prompts: int = 30, images: int = 3, raters: int = 8) -> list
 
         return one
 
-    truths = ((0.95, True), (0.8, False), (0.5, False), (0.2, False))
-    return [Case("people", f"sees {skill:.0%} of true preferences", fine, draw(skill)) for skill, fine in truths]
+    truths = ((1.0, True), (0.95, True), (0.85, None), (0.75, False), (0.5, False), (0.2, False))
+    told = f"true preferences, {prompts} prompts"
+    return [Case("people", f"sees {skill:.0%} of {told}", fine, draw(skill)) for skill, fine in truths]
 
 
 def memory_cases(n: int = 128, training: int = 1000) -> list[Case]:
@@ -146,8 +151,7 @@ def memory_cases(n: int = 128, training: int = 1000) -> list[Case]:
             own = rng.normal(size=(n, dimensions))
             own[:copies] = base[:copies] + rng.normal(0, noise, (copies, dimensions))
             found = nearest(own, base)
-            other = np.array([np.sort(np.linalg.norm(base - base[place], axis=1))[1] for place in found.index])
-            closeness = health.copy_closeness(found.distance, other)
+            closeness = health.copy_closeness(found.distance, nearest_other(base, found.index))
             return health.memorisation(closeness, 100 * float((closeness > 1).mean()), is_training_set=True)
 
         return one
@@ -168,14 +172,16 @@ def as_markdown(rows: list[Row], runs: int = RUNS) -> str:
     head = f"""# The health card's thresholds where the truth is known
 
 Written by `python tests/simulation/health.py`; held to its targets by `pytest tests/simulation -m slow`. {runs} sets a
-row; Monte-Carlo standard error 0.015 at .05, 0.035 at .50. A healthy truth that is not called fine is a false alarm
-(target: at most .05); an unhealthy one that is called fine is a miss (target: at most .05).
+row; Monte-Carlo standard error 0.011 at .05, 0.025 at .50. A healthy truth that is not called fine is a false alarm
+(target: at most .05); an unhealthy one that is called fine is a miss (target: at most .05); one between has no target.
+People: raters see a true preference 75 % of the time, give or take by prompt; a metric that sees 75 % of the true ones
+is half-way from chance to perfect, where "fine" begins.
 
 | panel | truth | healthy | fine | caution | do not use | not assessable |
 |---|---|---|---|---|---|---|
 """
     lines = [
-        f"| {row.panel} | {row.truth} | {'yes' if row.healthy else 'no'} | "
+        f"| {row.panel} | {row.truth} | {WORDS[row.healthy]} | "
         + " | ".join(f"{row.shares[name]:.3f}" for name in VERDICTS)
         + " |"
         for row in rows

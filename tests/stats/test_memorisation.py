@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.stats import frechet
 from evalkit.stats.memorisation import authentic, memorisation_distance, memorisation_informed, nearest
 
 
@@ -22,6 +23,16 @@ def test_neighbours_and_authenticity_by_definition(seed: int, n: int, m: int) ->
         assert index == int(np.argmin(gaps)) and distance == pytest.approx(min(gaps))
         own = min(np.linalg.norm(base[index] - other) for i, other in enumerate(base) if i != index)
         assert is_authentic == float(own < min(gaps))
+
+
+def test_blocks_change_nothing(monkeypatch) -> None:
+    x, base = drawn(0, 30), drawn(1, 41)
+    base[17] = base[3]
+    whole = nearest(x, base), authentic(x, base), memorisation_distance(x, base)
+    monkeypatch.setattr(frechet, "_ROWS_AT_ONCE", 7)
+    parts = nearest(x, base), authentic(x, base), memorisation_distance(x, base)
+    assert (parts[0].index == whole[0].index).all() and (parts[1] == whole[1]).all()
+    assert parts[0].distance == pytest.approx(whole[0].distance) and parts[2] == pytest.approx(whole[2], rel=1e-12)
 
 
 def test_copies_are_not_authentic_and_strangers_are() -> None:
