@@ -1,6 +1,10 @@
 """Tiny random checkpoints in the real layouts, for tests: a stock Stable Diffusion, and a DeciDiffusion."""
 
+import atexit
 import json
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -36,6 +40,23 @@ CONFIGURATIONS = {
 
 def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool = False, variant=None) -> Path:
     """The layout of Stable Diffusion 1.5: model_index.json and a folder for each part."""
+    return _copied(_stable_diffusion(seed, safety_checker, variant), folder)
+
+
+def write_decidiffusion(folder: Path, *, seed: int = 0, safety_checker: bool = False) -> Path:
+    """The layout of DeciDiffusion 1.0: the network in flexible_unet/, half precision without a suffix."""
+    return _copied(_decidiffusion(seed, safety_checker), folder)
+
+
+def _copied(source: Path, folder: Path) -> Path:
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    return folder
+
+
+@cache
+def _stable_diffusion(seed: int, safety_checker: bool, variant: str | None) -> Path:
+    """Made once per process; every test gets a copy."""
+    folder = _place()
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
         sample_size=8,
@@ -52,8 +73,9 @@ def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool 
     return folder
 
 
-def write_decidiffusion(folder: Path, *, seed: int = 0, safety_checker: bool = False) -> Path:
-    """The layout of DeciDiffusion 1.0: the network in flexible_unet/, half precision without a suffix."""
+@cache
+def _decidiffusion(seed: int, safety_checker: bool) -> Path:
+    folder = _place()
     write_stable_diffusion(folder, seed=seed, safety_checker=safety_checker)
     (folder / "unet").rename(folder / "unet.placeholder")
     torch.manual_seed(seed + 1)
@@ -61,6 +83,12 @@ def write_decidiffusion(folder: Path, *, seed: int = 0, safety_checker: bool = F
     (folder / "unet.placeholder").rename(folder / "unet")
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "DeciDiffusionPipeline"}))
+    return folder
+
+
+def _place() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="evalkit-checkpoint-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

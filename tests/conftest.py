@@ -78,11 +78,16 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
+    """A checkout of the test's own."""
+    return empty_checkout(tmp_path)
+
+
+def empty_checkout(root: Path) -> Path:
     """An empty checkout with the project's own questions: studies/, data/models, data/prompts, data/questions."""
     for folder in ("studies", "data/models", "data/prompts"):
-        (tmp_path / folder).mkdir(parents=True)
-    shutil.copytree(ROOT / "data" / "questions", tmp_path / "data" / "questions")
-    return tmp_path
+        (root / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "data" / "questions", root / "data" / "questions")
+    return root
 
 
 @pytest.fixture

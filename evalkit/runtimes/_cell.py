@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalkit.errors import ModelError
 from evalkit.runtimes import Forward, get
@@ -57,7 +57,7 @@ class Cell:
 
 
 def calls_of(pipeline: Any, draw: Callable[[], Any], stages: Sequence[str]) -> dict[str, list[Call]]:
-    """What a drawing calls, by stage. Where only text and step are wanted, the drawing stops at the first step.
+    """What a drawing calls, by stage. Where only text and step are wanted, the drawing stops before the first step.
 
     Raises:
         ModelError: the pipeline has no denoising network that is known here.
@@ -98,13 +98,21 @@ def prepare(cell: Cell, folder: Path) -> None:
     cell.facts["answer_difference"] = _difference(answers[0], plain)
 
 
-def timed(work: Callable[[], Any], device: str) -> tuple[float, Any]:
-    """Seconds that the work takes, the device's queue included, and its answer."""
+class Timed(NamedTuple):
+    """An answer, the seconds that it took, and the seconds that this process's threads worked meanwhile."""
+
+    seconds: float
+    cpu_seconds: float
+    answer: Any
+
+
+def timed(work: Callable[[], Any], device: str) -> Timed:
+    """Does the work, the device's queue included."""
     _wait(device)
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     answer = work()
     _wait(device)
-    return time.perf_counter() - begun, answer
+    return Timed(time.perf_counter() - begun, time.process_time() - worked, answer)
 
 
 def operations(call: Call) -> int | None:
@@ -146,14 +154,14 @@ def _parts(pipeline: Any) -> dict[str, list[nn.Module]]:
 
 
 class _Enough(Exception):
-    """The first step has been called: what follows is not needed."""
+    """The call of the first step is known: its answer is not needed, nor what follows."""
 
 
 def _until_first_step(network: nn.Module, draw: Callable[[], Any]) -> None:
     def stop(*_: Any) -> None:
         raise _Enough
 
-    hook = network.register_forward_hook(stop)
+    hook = network.register_forward_pre_hook(stop)  # after the hook that remembers the call
     try:
         draw()
     except _Enough:

@@ -1,5 +1,5 @@
-"""Measuring in rounds: each round times every cell once, in an order that rotates, so that a drifting clock (heat,
-neighbours) falls on all of them alike and cancels out of every ratio within a round."""
+"""Measuring in rounds: each round times every cell once, in an order that turns, so that a drifting clock (heat,
+neighbours) falls on all of them alike and cancels out of every ratio over rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.outcome import Progress, silent
-from evalkit.runtimes._cell import Cell, timed
+from evalkit.runtimes._cell import Cell, Timed, timed
 from evalkit.store.images import DrawnImage, write_image
 
 Row = dict[str, Any]
@@ -21,12 +21,11 @@ def parts_in_rounds(
 ) -> list[Row]:
     """Seconds of every stage of every cell for one batch, a row each."""
     rows = []
-    for number in range(rounds):
-        for cell in rotated(cells, number):
-            for stage in stages:
-                if seconds := _stage_seconds(cell, stage, number, device):
-                    rows.append(_row(cell, stage, 0, number, seconds))
-        progress("rounds of stages", number + 1, rounds)
+    for done, (number, cell) in enumerate(_turns(cells, rounds), start=1):
+        for stage in stages:
+            if taken := _stage(cell, stage, device):
+                rows.append(_row(cell, stage, 0, number, taken))
+        progress("parts", done, rounds * len(cells))
     return rows
 
 
@@ -34,28 +33,32 @@ def images_in_rounds(
     cells: Sequence[Cell], steps: Sequence[int], rounds: int, device: str, progress: Progress = silent
 ) -> tuple[list[Row], dict[tuple[str, str, int, int], list[DrawnImage]]]:
     """Seconds of whole batches, from prompts to files, a row each; and the images of the first round."""
-    rows, drawn = [], {}
-    for number in range(rounds):
-        for cell, count in rotated([(cell, count) for cell in cells for count in steps], number):
-            seconds, images = timed(partial(_draw_and_write, cell, number, count), device)
-            rows.append(_row(cell, "image", count, number, seconds))
-            if number == 0:
-                drawn[cell.system, cell.runtime, cell.batch_size, count] = images
-        progress("rounds of images", number + 1, rounds)
+    rows, drawn, kinds = [], {}, [(cell, count) for cell in cells for count in steps]
+    for done, (number, (cell, count)) in enumerate(_turns(kinds, rounds), start=1):
+        taken = timed(partial(_draw_and_write, cell, number, count), device)
+        rows.append(_row(cell, "image", count, number, taken))
+        if number == 0:
+            drawn[cell.system, cell.runtime, cell.batch_size, count] = taken.answer
+        progress("whole batches", done, rounds * len(kinds))
     return rows, drawn
 
 
-def rotated(things: Sequence[Any], number: int) -> Iterator[Any]:
-    """The things in their order, begun one further each round, and backwards in every second one."""
-    start = number % max(1, len(things))
-    turned = [*things[start:], *things[:start]]
-    yield from reversed(turned) if number % 2 else turned
+def turned(things: Sequence[Any], number: int) -> list[Any]:
+    """The things in the order of a round: every second round is the one before it backwards, and every second pair of
+    rounds begins one further. Of two things: AB BA BA AB, so that a steady drift favours neither."""
+    start = number // 2 % max(1, len(things))
+    order = [*things[start:], *things[:start]]
+    return order[::-1] if number % 2 else order
 
 
-def _stage_seconds(cell: Cell, stage: str, number: int, device: str) -> float | None:
+def _turns(things: Sequence[Any], rounds: int) -> Iterator[tuple[int, Any]]:
+    return ((number, thing) for number in range(rounds) for thing in turned(things, number))
+
+
+def _stage(cell: Cell, stage: str, device: str) -> Timed | None:
     if stage == "write":
-        return timed(_writer(cell), device)[0]
-    return timed(lambda: cell.one(stage), device)[0] if stage in cell.calls else None
+        return timed(_writer(cell), device)
+    return timed(lambda: cell.one(stage), device) if stage in cell.calls else None
 
 
 def _writer(cell: Cell) -> Callable[[], None]:
@@ -79,7 +82,7 @@ def _write(images: Sequence[DrawnImage]) -> None:
             write_image(Path(folder), f"{place:064x}", image, seconds=None, batch_size=len(images), made={})
 
 
-def _row(cell: Cell, stage: str, steps: int, number: int, seconds: float) -> Row:
+def _row(cell: Cell, stage: str, steps: int, number: int, taken: Timed) -> Row:
     return {
         "system": cell.system,
         "runtime": cell.runtime,
@@ -87,5 +90,6 @@ def _row(cell: Cell, stage: str, steps: int, number: int, seconds: float) -> Row
         "stage": stage,
         "steps": steps,
         "round": number,
-        "seconds": seconds,
+        "seconds": taken.seconds,
+        "cpu_seconds": taken.cpu_seconds,
     }

@@ -73,6 +73,9 @@ def intervals(
         chart.mark_rule(yOffset=9, strokeWidth=2, color=INK).encode(x=_x(scale), x2="high:Q"),
         chart.mark_point(yOffset=9, filled=True, size=70, opacity=1).encode(x="value:Q", color=_own_colour()),
     ]
+    if any(mark.reference is not None for mark in marks):
+        diamond = chart.mark_point(yOffset=9, shape="diamond", size=70, color=INK, filled=False, strokeWidth=1.5)
+        layers.append(diamond.encode(x="reference:Q", opacity=alt.value(1)))
     line = alt.Chart(alt.InlineData(values=[{"zero": zero}])).mark_rule(color=MUTED, strokeWidth=1)
     layers.insert(0, line.encode(x="zero:Q"))
     if margin is not None:

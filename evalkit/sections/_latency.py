@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalkit.sections._study import Facts
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.ratio import median_band, paired_ratio
 from evalkit.store.run import Run
@@ -35,16 +36,34 @@ class Latency:
         """Runtimes and batch sizes, as they were measured."""
         return list(dict.fromkeys((cell["runtime"], cell["batch_size"]) for cell in self.cells))
 
+    def label(self, system: str, facts: Facts) -> str:
+        """A system by its model alone, since columns tell steps apart; by its own name where several share a model."""
+        title = {name: facts.cards[name].title.split(" (")[0] for name in facts.systems}
+        measured = {cell["system"] for cell in self.cells} | {system}
+        alone = [title[name] for name in measured].count(title[system]) == 1
+        return title[system] if alone else facts.label(system)
+
+    def runtime(self, name: str) -> str:
+        """As it is written: "ONNX Runtime"."""
+        found: str = self.record["runtime_titles"][name]
+        return found
+
+    def setting(self, setting: tuple[str, int]) -> str:
+        """A runtime with a batch size."""
+        return f"{self.runtime(setting[0])}, batch {setting[1]}"
+
     def cell(self, system: str, runtime: str, size: int) -> dict[str, Any] | None:
         named = (system, runtime, size)
         return next((c for c in self.cells if (c["system"], c["runtime"], c["batch_size"]) == named), None)
 
-    def stage(self, system: str, runtime: str, size: int, stage: str, steps: int = 0) -> pd.Series:
-        """Seconds of a batch by round."""
+    def stage(
+        self, system: str, runtime: str, size: int, stage: str, steps: int = 0, column: str = "seconds"
+    ) -> pd.Series:
+        """Seconds of a batch by round; of the clock, or in column `cpu_seconds` of the processor."""
         t = self.table
         mine = (t["system"] == system) & (t["runtime"] == runtime) & (t["batch_size"] == size)
         found = t[mine & (t["stage"] == stage) & (t["steps"] == steps)]
-        return found.set_index("round")["seconds"].sort_index()
+        return found.set_index("round")[column].sort_index()
 
     def image(self, system: str, runtime: str, size: int, steps: int) -> tuple[pd.Series, bool]:
         """Seconds per image by round, and whether whole images were drawn; if not, the parts are added up."""
@@ -55,7 +74,7 @@ class Latency:
         import pandas as pd
 
         calls = cell["network_calls"].get(str(steps)) if cell else None
-        if calls is None or set(self.record["stages"]) < {"text", "step", "vae", "write"}:
+        if calls is None or not {"text", "step", "vae", "write"} <= set(self.record["stages"]):
             return whole, False
         parts = [self.stage(system, runtime, size, name) * (calls if name == "step" else 1) for name in self._parts()]
         return pd.concat([part for part in parts if len(part)], axis=1).sum(axis=1) / size, False
@@ -63,6 +82,15 @@ class Latency:
     def step_ratio(self, first: str, second: str, runtime: str, size: int, confidence: float) -> Estimate:
         """How long a step of `first` takes in those of `second`."""
         pair = [self.stage(system, runtime, size, "step") for system in (first, second)]
+        return _ratio(pair[0], pair[1], confidence)
+
+    def processor_ratio(self, first: str, second: str, runtime: str, size: int, confidence: float) -> Estimate:
+        """The same by processor time, which other work does not stretch. Of one thread only: several also count the
+        time in which they wait for each other."""
+        nothing = Estimate(None, None, None, 0, "processor time", note="measured on several threads, or not on a CPU")
+        if self.record["device"] != "cpu" or self.record["threads"] != 1:
+            return nothing
+        pair = [self.stage(system, runtime, size, "step", column="cpu_seconds") for system in (first, second)]
         return _ratio(pair[0], pair[1], confidence)
 
     def image_ratio(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,23 @@ from evalkit.models._random import load_random
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.runtimes._cell import PROBE_STEPS, PROMPTS, Cell, calls_of, network_calls, operations, prepare, timed
 from evalkit.runtimes._fidelity import fidelity
+from evalkit.runtimes._neighbours import clocks, share_of_others
 from evalkit.runtimes._rounds import images_in_rounds, parts_in_rounds
 from evalkit.settings import Settings
 from evalkit.spec.plan import number_format
 from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
-from evalkit.stats.ratio import median_band
+from evalkit.spec.study import System
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.ratio import median_band, paired_ratio
 from evalkit.store.manifest import add_stage, begin, hardware, versions
 from evalkit.store.run import Run
 
 STAGES = ("text", "step", "vae", "safety", "write")
+SAID = {"step_ratios": "a step of", "step_ratios_of_processor_time": "by processor time"}
+Key = tuple[str, str, int]
+"""System, runtime, batch size."""
+BUSY = 0.05
+"""Share of the processor that other work may take before seconds are doubted."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,12 @@ def bench(
         cells, failed = _cells(resolved, settings, asked, device, Path(scratch), progress)
         if not cells:
             raise ModelError("no system could be run", where=str(resolved.path), hint="; ".join(failed))
+        before = clocks()
         rows = parts_in_rounds(cells, asked.stages, asked.rounds, device, progress)
         affordable = [cell for cell in cells if _expected(cell, rows, asked) <= asked.longest]
         images, drawn = images_in_rounds(affordable, asked.steps, asked.rounds, device, progress)
-        record = _record(cells, asked, device, failed) | {"fidelity": fidelity(drawn)}
+        elsewhere = {"busy_elsewhere": share_of_others(before, clocks())}
+        record = _record(cells, asked, device, failed) | {"fidelity": fidelity(drawn)} | elsewhere
         run.write_table("latency.parquet", pd.DataFrame(rows + images), "latency")
         run.write_json("latency.json", record)
         add_stage(run, "bench", seconds=time.perf_counter() - started, measurements=len(rows) + len(images))
@@ -91,8 +102,18 @@ def _checked(asked: Asked, resolved: ResolvedStudy) -> Asked:
     published = resolved.study.published_latency
     steps = {system.sampling.steps for system in drawing} | {row.steps for row in (published.rows if published else ())}
     stages = asked.stages if "step" in asked.stages else (*asked.stages, "step")
-    systems = asked.systems or tuple(system.name for system in drawing)
+    systems = asked.systems or tuple(_apart(drawing))
     return replace(asked, systems=systems, steps=asked.steps or tuple(sorted(steps, reverse=True)), stages=stages)
+
+
+def _apart(drawing: Sequence[System]) -> Iterator[str]:
+    """Of systems that differ in their steps alone the first: steps are measured one by one."""
+    seen = set()
+    for system in drawing:
+        kind = system.model, system.sampling.model_dump_json(exclude={"steps"})
+        if kind not in seen:
+            seen.add(kind)
+            yield system.name
 
 
 def _cells(
@@ -110,7 +131,7 @@ def _cells(
                 cells.append(ready)
             except ModelError as error:
                 failed.append(error.what)
-            progress("cells", len(cells) + len(failed), total)
+            progress("networks ready", len(cells) + len(failed), total)
     return cells, failed
 
 
@@ -118,7 +139,7 @@ def _plain_cells(resolved: ResolvedStudy, settings: Settings, asked: Asked, devi
     """Every system at every batch size by plain PyTorch, with the calls that one drawing makes."""
     for name in asked.systems:
         loading = partial(_load, resolved, name, settings, asked.random_weights, device)
-        seconds, generator = timed(loading, device)
+        seconds, _, generator = timed(loading, device)
         sampling = resolved.study.system(name).sampling
 
         def draw(texts: Sequence[str], seeds: Sequence[int], steps: int, g: Any = generator, s: Any = sampling) -> Any:
@@ -126,7 +147,7 @@ def _plain_cells(resolved: ResolvedStudy, settings: Settings, asked: Asked, devi
 
         size = resolved.cards[name].size
         facts: dict[str, Any] = {
-            "load_seconds": seconds,
+            "load_seconds": None if asked.random_weights else seconds,
             "width": sampling.width or size,
             "height": sampling.height or size,
         }
@@ -184,6 +205,7 @@ def _record(cells: Sequence[Cell], asked: Asked, device: str, failed: Sequence[s
         named = {"system": cell.system, "runtime": cell.runtime, "batch_size": cell.batch_size}
         rows.append(named | facts | {"signature": signature})
     return shared | {
+        "runtime_titles": {name: runtimes.get(name).info["title"] for name in asked.runtimes},
         "random_weights": asked.random_weights,
         "stages": list(asked.stages),
         "steps": list(asked.steps),
@@ -202,21 +224,56 @@ def _done(
     record: dict[str, Any],
     failed: list[str],
 ) -> Outcome:
-    steps = {
-        (c.system, c.runtime, c.batch_size): median_band(
-            [row["seconds"] for row in rows if _is_of(row, c) and row["stage"] == "step"]
-        )
-        for c in cells
-    }
-    said = "; ".join(f"{'/'.join(map(str, key))}: {band.value:.3g} s a step" for key, band in steps.items())
-    warnings = [*failed] + ([] if images else ["no whole image was drawn: one would take longer than --longest"])
-    if record["random_weights"]:
-        warnings.append("random weights: speeds are real, pictures are noise")
-    medians = {"/".join(map(str, key)): band.value for key, band in steps.items()}
+    medians = {"/".join(map(str, key)): median_band(found).value for key, found in _steps(cells, rows).items()}
+    ratios = {"step_ratios": _ratios(_steps(cells, rows))}
+    if record["device"] == "cpu" and record["threads"] == 1:
+        ratios["step_ratios_of_processor_time"] = _ratios(_steps(cells, rows, "cpu_seconds"))
+    said = [f"{name}: {seconds:.3g} s a step" for name, seconds in medians.items()]
+    said += [f"{SAID[kind]} {pair}: {_as_text(ratio)}" for kind, of in ratios.items() for pair, ratio in of.items()]
     return Outcome(
-        said,
+        "; ".join(said),
         where=run.path("latency.parquet"),
         next=f"evalkit report {run.folder}",
-        facts={"run": str(run.folder), "step_seconds": medians, "rounds": record["rounds"], "cells": record["cells"]},
-        warnings=tuple(warnings),
+        facts={
+            "run": str(run.folder),
+            "step_seconds": medians,
+            **{kind: {pair: asdict(ratio) for pair, ratio in of.items()} for kind, of in ratios.items()},
+            "rounds": record["rounds"],
+            "busy_elsewhere": record["busy_elsewhere"],
+            "cells": record["cells"],
+        },
+        warnings=tuple(_warnings(record, failed, bool(images))),
     )
+
+
+def _steps(cells: Sequence[Cell], rows: list[dict[str, Any]], column: str = "seconds") -> dict[Key, list[float]]:
+    """Seconds of a step, round by round."""
+    mine = {
+        (c.system, c.runtime, c.batch_size): [r for r in rows if _is_of(r, c) and r["stage"] == "step"] for c in cells
+    }
+    return {key: [row[column] for row in found] for key, found in mine.items()}
+
+
+def _ratios(steps: dict[Key, list[float]]) -> dict[str, Estimate]:
+    """System over system, where runtime and batch size are the same."""
+    pairs = [(one, other) for one, other in combinations(steps, 2) if one[1:] == other[1:]]
+    return {
+        f"{one[0]} / {other[0]} ({one[1]}, batch {one[2]})": paired_ratio(steps[one], steps[other])
+        for one, other in pairs
+    }
+
+
+def _as_text(ratio: Estimate) -> str:
+    interval = f" ({ratio.low:.3f}-{ratio.high:.3f})" if ratio.low is not None else f", {ratio.note}"
+    return f"{ratio.value:.3f}{interval}, n = {ratio.n} rounds"
+
+
+def _warnings(record: dict[str, Any], failed: list[str], images: bool) -> Iterator[str]:
+    yield from failed
+    if not images:
+        yield "no whole image was drawn: one would take longer than --longest"
+    if record["random_weights"]:
+        yield "random weights: speeds are real, pictures are noise"
+    elsewhere = record["busy_elsewhere"]
+    if record["device"] == "cpu" and elsewhere is not None and elsewhere > BUSY:
+        yield f"other work took {elsewhere:.0%} of the processor meanwhile: measure again on a quiet machine"

@@ -97,6 +97,7 @@ LATENCY = {
     "steps": INTEGER,
     "round": INTEGER,
     "seconds": NUMBER,
+    "cpu_seconds": NUMBER,
 }
 AUDIT = {
     "check": STRING,
@@ -126,7 +127,8 @@ CONTRACTS = {
     "raters": RATERS,
     "audit": AUDIT,
 }
-"""`seconds`: of one batch; `stage`: text, step (one network call), vae, safety, write, or image (all).
+"""`seconds`: of one batch; `cpu_seconds`: what the process's threads worked meanwhile.
+`stage`: text, step (one network call), vae, safety, write, or image (all).
 `side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
 `simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string.
 `facts`: of images that are drawn just now."""

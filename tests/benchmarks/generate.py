@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +29,8 @@ from evalkit.engines.batches import Batch, cut
 from evalkit.engines.local import Local
 from evalkit.models import decidiffusion, diffusers, prepare_torch
 from evalkit.models._pipeline import PipelineGenerator
+from evalkit.runtimes._neighbours import clocks, share_of_others
+from evalkit.runtimes._rounds import turned
 from evalkit.settings import Settings
 from evalkit.spec.catalog import Catalog, ModelCard, Prompt
 from evalkit.spec.plan import PlannedImage
@@ -45,11 +47,12 @@ Way = Callable[["Case", Path], None]
 
 @dataclass
 class Case:
-    """A model with its sampling; two pipelines of it, since ours changes the memory format of its own."""
+    """A model with its sampling; a pipeline for each way: ours, the card's, and diffusers' with channels last."""
 
     name: str
     own: PipelineGenerator
     plain: Any
+    best: Any
     sampling: Sampling
     size: int
 
@@ -82,13 +85,13 @@ def card_usage(case: Case, folder: Path) -> None:
 
 
 def batched_usage(case: Case, folder: Path) -> None:
-    """diffusers' documented best on one device: a list of prompts in each call, inference mode."""
+    """diffusers' documented best on one device: a list of prompts in each call, channels last, inference mode."""
     planned = case.planned()
     for start in range(0, len(planned), BATCH):
         part = planned[start : start + BATCH]
         noise = [torch.Generator("cpu").manual_seed(image.seed) for image in part]
         with torch.inference_mode():
-            drawn = case.plain([image.prompt.text for image in part], generator=noise, **case.wishes()).images
+            drawn = case.best([image.prompt.text for image in part], generator=noise, **case.wishes()).images
         for image, picture in zip(part, drawn, strict=True):
             picture.save(folder / f"{image.key}.png")
 
@@ -136,19 +139,20 @@ def case_of(name: str, folder: Path) -> Case:
 
 def _case(name: str, card: ModelCard, folder: Path, sampling: Sampling, size: int) -> Case:
     loader = LOADERS[card.loader]
-    own, other = (loader.load(card, folder, dtype=torch.float32, device="cpu") for _ in range(2))
-    other.pipeline.unet.to(memory_format=torch.contiguous_format)
-    return Case(name, own, other.pipeline, sampling, size)
+    own, plain, best = (loader.load(card, folder, dtype=torch.float32, device="cpu") for _ in range(3))
+    plain.pipeline.unet.to(memory_format=torch.contiguous_format)
+    return Case(name, own, plain.pipeline, best.pipeline, sampling, size)
 
 
 def measure(case: Case, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """(wall, CPU) seconds of each way, round by round, in turn; one round before that warms up."""
+    """(wall, CPU) seconds of each way, round by round, in turn; one round of two steps before that warms up."""
+    short = replace(case, sampling=case.sampling.model_copy(update={"steps": 2}))
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for number in range(rounds + 1):
-        for name, way in WAYS.items():
+        for name, way in turned(list(WAYS.items()), number):
             with tempfile.TemporaryDirectory() as place:
                 wall, cpu = time.perf_counter(), time.process_time()
-                way(case, Path(place))
+                way(case if number else short, Path(place))
                 spent = time.perf_counter() - wall, time.process_time() - cpu
             if number:
                 found[name].append(spent)
@@ -283,11 +287,17 @@ def memory_formats(case: Case, rounds: int = 9) -> Iterator[str]:
 PARTS = (*CASES, "formats", "outside", "files")
 
 
+def measured(name: str, rounds: int, folder: Path) -> dict[str, Any]:
+    """One part of the table, and the share of the processor that other work took meanwhile."""
+    before = clocks()
+    found = part_of(name, rounds, folder)
+    return {"found": found, "elsewhere": share_of_others(before, clocks()) or 0.0}
+
+
 def part_of(name: str, rounds: int, folder: Path) -> list[Any]:
-    """One part of the table: lines, or numbers."""
+    """Lines, or numbers."""
     if name in CASES:
         case = case_of(name, folder)
-        case.plain.set_progress_bar_config(disable=True)
         return list(rows(case, rounds))
     if name == "formats":
         return [line for model in ("emoji-nas", "emoji-sd") for line in memory_formats(case_of(model, folder))]
@@ -306,26 +316,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in [wish.part] if wish.part else PARTS:
             kept = wish.parts / f"{name}.json" if wish.parts else Path(place) / "none"
-            found[name] = json.loads(kept.read_text()) if kept.is_file() else part_of(name, wish.rounds, Path(place))
+            found[name] = json.loads(kept.read_text()) if kept.is_file() else measured(name, wish.rounds, Path(place))
             if wish.parts:
                 wish.parts.mkdir(parents=True, exist_ok=True)
                 kept.write_text(json.dumps(found[name]))
     if not wish.part:
-        speed = [line for name in CASES for line in found[name]]
-        text = page(speed, found["formats"], found["outside"], found["files"], wish.rounds)
-        wish.out.write_text(text, encoding="utf-8")
+        elsewhere = max(part["elsewhere"] for part in found.values())
+        wish.out.write_text(page({name: part["found"] for name, part in found.items()}, wish.rounds, elsewhere))
 
 
-def page(speed: list[str], formats: list[str], outside: list[float], files: list[str], rounds: int) -> str:
+def page(found: dict[str, list[Any]], rounds: int, elsewhere: float) -> str:
     machine, used = hardware(), versions()
+    outside, speed = found["outside"], [line for name in CASES for line in found[name]]
     names = ("python", "torch", "diffusers", "transformers", "pillow")
     lines = [
         "# Drawing images: evalkit against the card's own usage",
         "",
-        f"`python -m tests.benchmarks.generate` on {machine['processor']}, {machine['cores']} cores shared with",
-        f"other work, torch on 1 thread; {', '.join(f'{name} {used[name]}' for name in names)}.",
-        f"{IMAGES} images, {rounds} rounds in turn after one to warm up. Ratios: card usage over this way, median",
-        "(lowest-highest) of the rounds; above 1 is faster. All write PNG files; diffusers' at Pillow's default level.",
+        f"`python -m tests.benchmarks.generate` on {machine['processor']}, {machine['cores']} cores, torch on",
+        f"1 thread; {', '.join(f'{name} {used[name]}' for name in names)}.",
+        f"Other work took at most {elsewhere:.0%} of the processor during a part.",
+        f"{IMAGES} images, {rounds} rounds in turn after a short one. Ratios: card usage over this way, median",
+        "(lowest-highest) of the rounds; above 1 is faster. All write PNG files, diffusers' at Pillow's default level;",
+        "its batches run with channels last, as its documentation advises.",
         "",
         "| model | way | images/s | times as fast, wall | times as fast, CPU |",
         "|---|---|---:|---:|---:|",
@@ -339,7 +351,7 @@ def page(speed: list[str], formats: list[str], outside: list[float], files: list
         "",
         "| file format, photograph-like 512 px picture | CPU ms | kB |",
         "|---|---:|---:|",
-        *files,
+        *found["files"],
         "",
         "Lossless WebP is cheaper and is not taken: every tool of the field reads PNG, WebP only some.",
         "",
@@ -349,7 +361,7 @@ def page(speed: list[str], formats: list[str], outside: list[float], files: list
         "",
         "| model | samples | ratio |",
         "|---|---:|---:|",
-        *formats,
+        *found["formats"],
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,7 @@ from evalkit.runtimes import get
 from evalkit.runtimes._call import Call, first_calls, first_tensor, replaced
 from evalkit.runtimes._cell import Cell, operations, prepare
 from evalkit.runtimes._fidelity import fidelity, psnr_db
-from evalkit.runtimes._rounds import rotated
+from evalkit.runtimes._rounds import turned
 from evalkit.store.images import DrawnImage
 from tests.checkpoints import CONFIGURATIONS, WIDTH
 
@@ -84,8 +84,10 @@ def test_psnr_by_its_formula_and_a_planted_difference() -> None:
     assert found["psnr_db"] < 30 and not found["identical"] and found["n"] == 1
 
 
-def test_every_round_holds_every_cell_and_the_order_changes() -> None:
-    orders = [list(rotated("abc", number)) for number in range(6)]
-    assert all(sorted(order) == ["a", "b", "c"] for order in orders)
-    first_places = [order[0] for order in orders]
-    assert len(set(first_places)) == 3
+@pytest.mark.parametrize("things", ["ab", "abc", "abcd"])
+def test_every_round_holds_every_cell_and_nobody_goes_first_more_often(things: str) -> None:
+    orders = [turned(things, number) for number in range(2 * len(things))]
+    assert all(sorted(order) == list(things) for order in orders)
+    assert sorted(order[0] for order in orders) == sorted(2 * things)
+    for one, other in zip(orders[::2], orders[1::2], strict=True):  # a round and its mirror image
+        assert all(one.index(thing) + other.index(thing) == len(things) - 1 for thing in things)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from evalkit.runtimes._rounds import turned
 from evalkit.stats.ratio import median_band, paired_ratio
 
 times = st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=30)
@@ -34,12 +35,21 @@ def test_drift_cancels_within_rounds_and_does_not_in_blocks() -> None:
     """The machine slows down by half while it measures; the true ratio is .72."""
     rng = np.random.default_rng(1)
     slow = np.linspace(1.0, 1.5, 40) * rng.lognormal(0, 0.01, 40)
-    turned = slow.reshape(20, 2)
-    turned[1::2] = turned[1::2, ::-1]  # as evalkit.runtimes._rounds.rotated does
-    rounds = paired_ratio(0.72 * turned[:, 0], turned[:, 1])
+    clock = slow.reshape(20, 2)
+    for number in range(20):
+        clock[number] = clock[number, [turned("ab", number).index(name) for name in "ab"]]
+    rounds = paired_ratio(0.72 * clock[:, 0], clock[:, 1])
     assert rounds.low < 0.72 < rounds.high
     blocks = paired_ratio(0.72 * np.sort(slow)[:20], np.sort(slow)[20:])  # the planted fault: one after the other
     assert blocks.high < 0.72
+
+
+def test_a_drift_that_is_steep_shows_where_the_same_one_always_goes_first() -> None:
+    """Each call is a tenth slower than the one before: in turns the ratio is right, in one order it is not."""
+    clock = (1.1 ** np.arange(8)).reshape(4, 2)
+    fair = [clock[number, [turned("ab", number).index(name) for name in "ab"]] for number in range(4)]
+    assert paired_ratio(*np.array(fair).T).value == pytest.approx(1)
+    assert paired_ratio(clock[:, 0], clock[:, 1]).high < 0.95
 
 
 def test_the_interval_covers() -> None:
