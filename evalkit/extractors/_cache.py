@@ -8,7 +8,7 @@ Rows stay on disk and are memory-mapped: a set of images takes some 300 bytes of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -134,10 +134,11 @@ class _Told:
     step: str
     total: int
     rows: int
-    kept: int = field(init=False)
+    kept: int = 0
+    said: int = 0
 
     def __post_init__(self) -> None:
-        self.kept = self.rows
+        self.kept = self.said = self.rows
 
     def embedded(self, count: int) -> None:
         self.rows += count
@@ -148,7 +149,9 @@ class _Told:
         self._tell()
 
     def _tell(self) -> None:
-        self.progress(self.step, max(self.rows, self.kept), self.total)
+        if (more := max(self.rows, self.kept)) > self.said:
+            self.said = more
+            self.progress(self.step, more, self.total)
 
 
 def _nothing(count: int) -> None:
