@@ -83,15 +83,15 @@ def is_dead(claim: Claim) -> bool | None:
 def _take(folder: Path, claim: Claim, wait: bool) -> tuple[int, Claim | None]:
     while True:
         number, before = _latest(folder)
-        free = before is None or before.released
-        if free or _died(folder, number, before, wait):
+        held_by = None if before is None or before.released else before
+        if held_by is None or _died(folder, number, held_by, wait):
             if create(folder / _name(number + 1), _encoded(claim)):
                 _forget(folder, number)
-                return number + 1, None if free else before
+                return number + 1, held_by
         elif not wait:
-            held_by = f"`{before.doing}` (process {before.pid} on {before.host}, since {before.since})"
+            told = f"`{held_by.doing}` (process {held_by.pid} on {held_by.host}, since {held_by.since})"
             hint = "wait for it (--wait does), or stop it"
-            raise RunError(f"another process works on this run: {held_by}", where=str(folder.parent), hint=hint)
+            raise RunError(f"another process works on this run: {told}", where=str(folder.parent), hint=hint)
 
 
 def _died(folder: Path, number: int, before: Claim, wait: bool) -> bool:

@@ -61,6 +61,23 @@ def test_what_was_not_sent_is_drawn_again_and_nothing_else(checkout, settings, b
     assert list(lacking(there.images_dir, ["0" * 64], {})) == [("0" * 64, None)]
 
 
+def test_puts_that_the_server_refuses_for_a_moment_are_sent_again(checkout, settings, bucket, monkeypatch):  # noqa: F811
+    from moto.server import DomainDispatcherApplication
+
+    served, puts = DomainDispatcherApplication.__call__, []
+
+    def busy(self, environ, start_response):
+        puts.extend([1] if environ["REQUEST_METHOD"] == "PUT" else [])
+        if environ["REQUEST_METHOD"] == "PUT" and len(puts) % 5 == 0:
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>SlowDown</Code></Error>"]
+        return served(self, environ, start_response)
+
+    monkeypatch.setattr(DomainDispatcherApplication, "__call__", busy)
+    outcome = generate(procedural(checkout), in_bucket(settings, bucket))
+    assert (outcome.facts["listed"], len(puts) >= 5) == (14, True)
+
+
 def test_a_bucket_that_does_not_answer_is_not_an_empty_one(settings, bucket, monkeypatch):  # noqa: F811
     path = place(f"{bucket}/runs/x/manifest.json")
     files.write_text(path, "{}")
