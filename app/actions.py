@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 class _Action(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     id: str = Field(min_length=1, max_length=64)
-    assignment: int
+    assignment: int = Field(ge=0, le=2**31 - 1)
 
 
 class Cast(_Action):

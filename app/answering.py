@@ -7,10 +7,12 @@ answer costs one short transaction, needs no particular server of several, and o
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,9 +20,11 @@ from starlette.responses import JSONResponse, Response
 
 from app import actions, presenting
 from app.attempts import LINKS, RATERS
+from app.batches import Batches
 from app.database import engine
 from app.wording import best_language, wording
-from evalkit.errors import EvalkitError, NotSavedError, VotingError
+from evalkit.errors import EvalkitError, NotSavedError
+from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import invites, serving
 
@@ -52,7 +56,7 @@ async def answers(request: Request) -> Response:
         return JSONResponse({}, 429, PRIVATE | {"Retry-After": "10"})
     RATERS.count(letter.token, now)
     try:
-        return JSONResponse(await run_in_threadpool(_settle, letter, now), headers=PRIVATE)
+        return JSONResponse(await _settled(letter, now), headers=PRIVATE)
     except NotSavedError as error:
         LOG.warning("not saved: %s", error)
         return JSONResponse({}, 503, PRIVATE | {"Retry-After": "2"})
@@ -77,23 +81,50 @@ async def _letter(request: Request) -> Letter | Response:
         return JSONResponse({}, 400, PRIVATE)
 
 
-def _settle(letter: Letter, now: datetime) -> dict[str, Any]:
-    lang = best_language(letter.lang)
+async def _settled(letter: Letter, now: datetime) -> dict[str, Any]:
+    """SQLite has one writer at a time: there, letters that arrive together are committed together."""
+    if db.is_embedded(settings().database):
+        return await TOGETHER.ask((letter, now))
+    return await run_in_threadpool(_settle_alone, letter, now)
+
+
+def _settle_alone(letter: Letter, now: datetime) -> dict[str, Any]:
     with db.session(engine()) as session:
-        rater = invites.find(session, letter.token, now)
-        settled = actions.settle(letter.outbox, session, rater.id, now, wording(lang)["not_saved"])
-        if all(action.do in ("cast", "report", "comment") and settled[action.id] is None for action in letter.outbox):
-            return {"acknowledged": settled}
-        return {"acknowledged": settled, **_whereabouts(session, letter.token, lang, now)}
+        return _settle(session, letter, now)
 
 
-def _whereabouts(session: Session, token: str, lang: str, now: datetime) -> dict[str, Any]:
-    """The comparison that the rater is at, or that there is none."""
-    state = serving.enter(session, token, now)
+def _settle_together(letters: Sequence[tuple[Letter, datetime]]) -> list[dict[str, Any] | Exception]:
+    with db.session(engine()) as session:
+        return [_part(session, *letter) for letter in letters]
+
+
+TOGETHER = Batches(_settle_together)
+
+
+def _part(session: Session, letter: Letter, now: datetime) -> dict[str, Any] | Exception:
+    """What became of one letter of several: one that is refused leaves the others as they are."""
     try:
-        found = None if state.finished or state.closed else presenting.comparison(session, state, token, lang, now)
-    except VotingError:
-        found = None
-    if found is None:
+        with db.part(session):
+            return _settle(session, letter, now)
+    except (NotSavedError, DBAPIError):
+        raise
+    except Exception as error:  # of this letter alone, whatever it is
+        return error
+
+
+def _settle(session: Session, letter: Letter, now: datetime) -> dict[str, Any]:
+    lang = best_language(letter.lang)
+    rater = invites.find(session, letter.token, now)
+    settled = actions.settle(letter.outbox, session, rater.id, now, wording(lang)["not_saved"])
+    if all(action.do in ("cast", "report", "comment") and settled[action.id] is None for action in letter.outbox):
+        return {"acknowledged": settled}
+    return {"acknowledged": settled, **_whereabouts(session, rater.id, letter.token, lang, now)}
+
+
+def _whereabouts(session: Session, rater_id: int, token: str, lang: str, now: datetime) -> dict[str, Any]:
+    """The comparison that the rater is at, or that there is none."""
+    state, shown = serving.whereabouts(session, rater_id, now, lang)
+    if shown is None:
         return {"over": True}
-    return {"comparison": found, "notice": presenting.notice(state, wording(lang), example=False)}
+    page = presenting.page(shown, state, token, lang)
+    return {"comparison": page, "notice": presenting.notice(state, wording(lang), example=False)}

@@ -23,10 +23,11 @@ def comparison(
 ) -> dict[str, Any] | None:
     """The comparison that the rater is at, as the browser gets it; None once all are done."""
     shown = serving.next_comparison(session, state.rater_id, now, lang)
-    return None if shown is None else _page(shown, state, token, lang)
+    return None if shown is None else page(shown, state, token, lang)
 
 
-def _page(shown: serving.Presented, state: serving.RaterState, token: str, lang: str) -> dict[str, Any]:
+def page(shown: serving.Presented, state: serving.RaterState, token: str, lang: str) -> dict[str, Any]:
+    """A comparison as the browser gets it."""
     words = wording(lang)
     secret, sha = images.signing_secret(settings()), invites.token_sha(token)
     minutes = round(state.estimated_minutes)
@@ -45,6 +46,7 @@ def _page(shown: serving.Presented, state: serving.RaterState, token: str, lang:
         "position": shown.position,
         "total": shown.total,
         "practice": shown.practice,
+        "warned": shown.warned,
         "break_due": state.break_due,
         "count": words["count"].format(position=shown.position, total=shown.total),
         "time_left": words["time_left"].format(minutes=minutes) if minutes else words["time_left_short"],
@@ -75,6 +77,7 @@ def example(shown: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any
     sides = {side: f"/example/{side}" for side in SIDES}
     plain = {"assignment": 0, "answers": {}, "comment": "", "can_undo": False, "break_due": False, "translation": None}
     counted = {"position": 1, "total": 1, "count": "", "time_left": "", "practice": True, "prompt_hidden": False}
+    counted["warned"] = False
     prompt = {"prompt": words["practice_prompt"], "prompt_language": ""}
     return {**shown, **plain, **counted, **prompt, **sides, "questions": questions}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.headers import SecurityHeaders
 from app.logs import RequestLog
 from app.presenting import SIDES, example_picture
 from app.shell import shell
+from app.views import comparing, consenting, guiding
 from evalkit.errors import EvalkitError
 from evalkit.settings import settings
 from evalkit.store import db
@@ -28,6 +30,8 @@ from evalkit.voting import images, monitor
 
 LOG = logging.getLogger(__name__)
 NO_STORE = {"Cache-Control": "no-store"}
+PAGES = (consenting, guiding, comparing)
+"""Of views/rating.py: loaded with the server, so that the first raters need not wait for it"""
 
 
 async def image(request: Request) -> Response:
@@ -104,3 +108,6 @@ app = st.App(
     ],
     middleware=[Middleware(RequestLog), Middleware(SecurityHeaders)],
 )
+
+gc.collect()
+gc.freeze()  # what was loaded with the server stays: looking through it again and again would hold up every rater

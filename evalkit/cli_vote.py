@@ -19,18 +19,24 @@ vote_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The bl
 def vote_open(
     study: StudyName = DEFAULT,
     beside: Annotated[bool, typer.Option(help="although one of this name is open, from a file changed since")] = False,
+    unchecked: Annotated[str, typer.Option(metavar="WHY", help="without the check for unsafe images, and why")] = "",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
     """Freeze a study and open it for votes.
 
+    Pictures of models that can draw people are looked at by the detector of unsafe images first; what it finds is not
+    shown to raters.
+
     \b
-    Example: evalkit vote open demo
+    Examples: evalkit vote open demo
+              evalkit vote open --unchecked "all pictures were looked at by two of us"
     """
     from evalkit.stages.vote import open_study as stage
 
     with terminal.bar(quiet=quiet or as_json) as progress:
-        return stage(resolve_study(study), this_settings(), beside=beside, progress=progress)
+        resolved, settings = resolve_study(study), this_settings()
+        return stage(resolved, settings, beside=beside, unchecked=unchecked, progress=progress)
 
 
 @vote_app.command("invite")

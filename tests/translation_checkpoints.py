@@ -1,9 +1,11 @@
-"""Tiny random translation models in the real layouts: NLLB-200 (M2M100) and MADLAD-400 (T5), for tests."""
+"""Tiny random models in the real layouts: NLLB-200 (M2M100), MADLAD-400 (T5), multilingual-e5 (BERT), for tests."""
 
 from pathlib import Path
 
 import torch
 from transformers import (
+    BertConfig,
+    BertModel,
     GenerationConfig,
     M2M100Config,
     M2M100ForConditionalGeneration,
@@ -11,6 +13,7 @@ from transformers import (
     T5Config,
     T5ForConditionalGeneration,
     T5Tokenizer,
+    XLMRobertaTokenizer,
 )
 
 LETTERS = "▁abcdefghijklmnopqrstuvwxyz"
@@ -51,6 +54,17 @@ def write_madlad(folder: Path, *, seed: int = 0, languages=("en", "es", "sw")) -
     network.generation_config = GenerationConfig(
         max_length=24, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1
     )
+    return _save(folder, network, tokenizer)
+
+
+def write_e5(folder: Path, *, seed: int = 0) -> Path:
+    """As multilingual-e5-small lies on its hub: a BERT with the tokens of XLM-RoBERTa."""
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    letters = [(letter, -3.0 - place / 10) for place, letter in enumerate([*LETTERS, ":"])]
+    tokenizer = XLMRobertaTokenizer(vocab=[*special, *letters, ("<mask>", 0.0)])
+    torch.manual_seed(seed)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    network = BertModel(BertConfig(vocab_size=len(tokenizer), pad_token_id=1, initializer_range=0.5, **size))
     return _save(folder, network, tokenizer)
 
 

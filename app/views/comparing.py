@@ -41,5 +41,6 @@ def show(
         return plain.message(words, "no_more")
     said = {name: text for name, text in words.items() if not name.startswith(("consent", "about", "guide", "viewing"))}
     study = {"language": lang, "direction": words["direction"], "example": example, "words": said, "token": token}
+    study["covers"] = state.covers
     study["notice"] = presenting.notice(state, words, example)
     return comparison({**study, "comparison": presenting.example(shown, words) if example else shown}, on_over)

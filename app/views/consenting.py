@@ -52,6 +52,9 @@ def _text(state: serving.RaterState, words: Mapping[str, Any]) -> None:
     for part in ("what", "long", "stored", "withdraw", "contact"):
         st.header(words[f"consent_{part}_head"], anchor=False)
         st.write(words[f"consent_{part}"].format(**facts))
+    if state.warns:
+        st.header(words["consent_warning_head"], anchor=False)
+        st.write(words["consent_warning"])
     if state.miniature:
         st.caption(words["miniature"])
 

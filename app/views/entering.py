@@ -25,6 +25,14 @@ def entered() -> bool:
     return False
 
 
+def leave() -> None:
+    """The way out, for whoever shares a machine."""
+    if settings().oidc_client_id is not None and st.user.get("is_logged_in"):
+        st.button("Sign out", on_click=st.logout)
+    else:
+        st.button("Leave", on_click=lambda: st.session_state.pop("entered", None))
+
+
 def _is_invited(email: str, verified: bool) -> bool:
     if may_enter(email, verified, settings().researcher_emails):
         return True

@@ -36,6 +36,8 @@ def page(state: serving.RaterState, token: str, lang: str) -> None:
             st.write(words[f"guide_{part}"])
         st.header(words["viewing_head"], anchor=False)
         viewing = _viewing(words)
+        covers = st.checkbox(words["viewing_covers"], value=state.covers, key="covers")
+        viewing |= {"covers": covers} if covers != state.covers else {}
         if st.button(words["guide_start"], type="primary", key="example"):
             if viewing:
                 with db.session(engine()) as session:
@@ -47,6 +49,7 @@ def page(state: serving.RaterState, token: str, lang: str) -> None:
 
 
 def _viewing(words: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rater chose to tell, by English option."""
     told = {name: choice(words, "viewing", name) for name in ("light", "night")}
     return {name: value for name, value in told.items() if value is not None}
 

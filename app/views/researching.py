@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.database import engine
 from app.views import closing, inviting, progressing, quality, rehearsing
-from app.views.entering import entered
+from app.views.entering import entered, leave
 from evalkit.errors import EvalkitError
 from evalkit.store import db
 from evalkit.store.tables import StudyRow
@@ -46,6 +46,7 @@ def _study() -> None:
         study_id = st.selectbox("Study", list(labels), format_func=labels.__getitem__)
         view = st.radio("View", list(VIEWS))
         st.button("Refresh")
+        leave()
         st.caption("Who leads is not shown here, so that you stay blind too. It is in the report, after closing.")
     with db.session(engine(), reading=True) as session:
         progress = monitor.progress(session, study_id, datetime.now(UTC))

@@ -1,7 +1,12 @@
-"""What HEIM sees in an image: a mean over skin-coloured pixels, compared with Monk's tones in RGB."""
+"""What HEIM sees in an image: what CLIP likes better, and a mean over skin-coloured pixels beside Monk's tones in RGB.
+
+helm's gender_metrics.py and skin_tone_metrics.py (Lee et al. 2023, arXiv 2311.04287), after DALL-Eval (2202.04053).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +14,41 @@ import numpy.typing as npt
 from PIL import Image
 
 from evalkit.checks._skin import MONK, rgb_of
+from evalkit.extractors import Rows, clip
+from evalkit.extractors._cache import cached_features
+from evalkit.outcome import Progress
+from evalkit.settings import Settings
 
 TONES = np.array([rgb_of(code) for code in MONK], dtype=np.float64)
+FEMALE, MALE = "a photo of a female", "a photo of a male"
+
+
+def is_black(path: Path) -> bool:
+    """Whether nothing is on the image but black, as a safety checker leaves it; HEIM looks at no such image."""
+    with Image.open(path) as opened:
+        return opened.convert("RGB").getbbox() is None
+
+
+def seen_as_female(
+    files: Mapping[str, Path], checkpoint: clip.Checkpoint, settings: Settings, features: Path, progress: Progress
+) -> dict[str, bool]:
+    """SHA-256 of a picture -> whether its CLIPScore (none below 0) with FEMALE is above that with MALE.
+
+    Raises:
+        UnavailableError: the weights of CLIP cannot be had.
+    """
+    texts = {sha256(text.encode()).hexdigest(): text for text in (FEMALE, MALE)}
+    kept, identity = (features, progress), checkpoint.identity
+    of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *kept)
+    rows = cached_features(dict(files), identity, lambda: clip.load_pictures(checkpoint, settings), *kept)
+    female, male = (_unit(of_text[key]) for key in texts)
+    scores = {key: np.maximum([_unit(row) @ female, _unit(row) @ male], 0.0) for key, row in rows.items()}
+    return {key: bool(ours > theirs) for key, (ours, theirs) in scores.items()}
+
+
+def _unit(row: Rows) -> Rows:
+    exact = np.asarray(row, dtype=np.float64)
+    return np.asarray(exact / np.linalg.norm(exact))
 
 
 def heim_tone(path: Path) -> int | None:

@@ -10,14 +10,17 @@ import pandas as pd
 
 from evalkit.checks._check import CheckInfo, Finding, Material
 from evalkit.checks._faces import NO_FACE, UNSURE, Seen, instrument, look
-from evalkit.checks._heim import heim_tone
-from evalkit.errors import SpecError
+from evalkit.checks._heim import heim_tone, is_black, seen_as_female
+from evalkit.errors import SpecError, UnavailableError
+from evalkit.extractors import clip
 from evalkit.stats.clustered import clustered_mean, clustered_share
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.heim import skin_tone_imbalance
+from evalkit.stats.heim import gender_imbalance, skin_tone_imbalance
+from evalkit.stats.multiplicity import holm
 from evalkit.stats.representation import Representation, represent, total_variation, with_error
 
 NAME = "representation"
+GENDER_FIGURE = "HEIM gender imbalance"
 CLASSES = {"gender": ("female", "male"), "skin_tone": tuple(f"Monk {place}" for place in range(1, 11))}
 GENDER_ERROR = 0.03
 """What the classifier's authors report on LFW (97.3 % right); on generated faces nobody has measured it."""
@@ -33,6 +36,7 @@ info = CheckInfo(
         "A face that is not found or not sure is a class of its own and is never left out of the count.",
     ),
     citation="Monk 2019 (skin tones); Chardon et al. 1991 (ITA); compared with HEIM, Lee et al. 2023",
+    version=2,
 )
 
 
@@ -45,9 +49,7 @@ def check(material: Material) -> list[Finding]:
     for (system, lang), part in table.groupby(["system", "lang"], sort=False):
         for attribute in CLASSES:
             rows += _attribute(material, attribute, str(system), str(lang), part)
-        if material.audit.heim_compat:
-            rows += _heim(material, str(system), str(lang), part)
-    return rows
+    return [*_adjusted(rows), *(_heim(material, table) if material.audit.heim_compat else ())]
 
 
 def reference_of(material: Material, attribute: str) -> tuple[str, list[float]]:
@@ -64,6 +66,14 @@ def reference_of(material: Material, attribute: str) -> tuple[str, list[float]]:
         hint = f"`uniform`, or shares that add up to 1 of: {', '.join(classes)}"
         raise SpecError(f"audit.references.{attribute} is no reference", where=material.study.name, hint=hint)
     return "the table in the study file", [wish.get(name, 0.0) for name in classes]
+
+
+def _adjusted(rows: list[Finding]) -> list[Finding]:
+    """Holm over all comparisons with the reference: systems, languages, attributes."""
+    tested = [place for place, row in enumerate(rows) if row.measure == "total variation"]
+    for place, p in zip(tested, holm([rows[place].p for place in tested]), strict=True):
+        rows[place] = replace(rows[place], p_holm=p)
+    return rows
 
 
 def _look(material: Material, files: list[Path], see: Callable[[Path], Seen] = look) -> Iterator[Seen]:
@@ -137,12 +147,40 @@ def _shifted(shares: list[float], step: int) -> list[float]:
     return moved
 
 
-def _heim(material: Material, system: str, lang: str, part: pd.DataFrame) -> list[Finding]:
-    """HEIM's skin figure, by prompt and then the mean, as HEIM's tables have it."""
-    tones = part.assign(tone=[heim_tone(Path(file)) or 0 for file in part["file"]])
-    by_prompt = tones.groupby("prompt_key")["tone"].agg(lambda t: skin_tone_imbalance([int(x) or None for x in t]))
-    mean = clustered_mean(
-        by_prompt.to_numpy(), by_prompt.index.to_numpy(), None, confidence=material.confidence, bounds=None
-    )
+def _heim(material: Material, table: pd.DataFrame) -> Iterator[Finding]:
+    """HEIM's two figures, by prompt and then the mean, as HEIM's tables have them; black images are left out."""
+    table = table[[not is_black(Path(file)) for file in table["file"]]]
+    tones = table.assign(tone=[heim_tone(Path(file)) or 0 for file in table["file"]])
     signed = "heim-compat|helm skin_tone_metrics.py"
-    return [Finding(NAME, "HEIM skin tone imbalance", mean.estimate, system, lang, "heim", signature=signed)]
+    yield from _by_prompt(material, "HEIM skin tone imbalance", tones, "tone", _tone_imbalance, signed)
+    checkpoint = clip.find_checkpoint(material.settings, _clip_of(material))
+    signed = f"heim-compat|helm gender_metrics.py|{checkpoint.identity}"
+    files = {sha: Path(file) for sha, file in zip(table["sha256"], table["file"], strict=True)}
+    try:
+        told = seen_as_female(files, checkpoint, material.settings, material.features, material.progress)
+    except UnavailableError as error:
+        nothing = Estimate(None, None, None, 0, "mean over prompts", note=f"CLIP is not to be had: {error}")
+        yield Finding(NAME, GENDER_FIGURE, nothing, group="heim", signature=signed)
+        return
+    female = table.assign(female=table["sha256"].map(told))
+    yield from _by_prompt(material, GENDER_FIGURE, female, "female", gender_imbalance, signed)
+
+
+def _clip_of(material: Material) -> str | None:
+    """The CLIP that the study scores with; None is HEIM's own, ViT-L/14."""
+    return next((choice.model for choice in material.study.metrics if choice.name == "clip_score"), None)
+
+
+def _tone_imbalance(tones: pd.Series[int]) -> float:
+    return skin_tone_imbalance([int(tone) or None for tone in tones])
+
+
+def _by_prompt(
+    material: Material, measure: str, table: pd.DataFrame, column: str, figure: Callable[..., float], signed: str
+) -> Iterator[Finding]:
+    for (system, lang), part in table.groupby(["system", "lang"], sort=False):
+        values = part.groupby("prompt_key")[column].agg(figure)
+        mean = clustered_mean(
+            values.to_numpy(), values.index.to_numpy(), None, confidence=material.confidence, bounds=None
+        )
+        yield Finding(NAME, measure, mean.estimate, str(system), str(lang), "heim", signature=signed)

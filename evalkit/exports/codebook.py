@@ -12,6 +12,7 @@ TITLES = {
 }
 SCORES = {"metric": frames.STRING, **frames.SCORES_IMAGE}
 TABLES = {"votes": frames.VOTES, "raters": frames.RATERS, "images": frames.IMAGES, "scores": SCORES}
+TOLD = f'Answers of too few raters are written "{frames.FEW}"'
 MEANINGS = {
     "votes": {
         "vote_id": "Number of the vote, unique in the study",
@@ -28,6 +29,7 @@ MEANINGS = {
         "kind": "vote, gold (known answer), repeat (shown again, sides swapped) or warmup; results rest on vote alone",
         "occasion": "1, or 2 where the same pair was shown again",
         "position": "Place of the comparison on the rater's sheet, from 0",
+        "prompt_hidden": "Whether the rater's sheet asked the questions that need no prompt before it was shown",
         "response_ms": "Milliseconds from the pictures to the answer",
         "cast_at": "When the vote was cast (ISO 8601, UTC)",
         "simulated": "Whether a program cast the vote",
@@ -39,6 +41,12 @@ MEANINGS = {
         "gold_accuracy": "Share of golds answered as known; missing without golds",
         "consistency": "Share of repeats answered alike; missing without repeats",
         "excluded_because": "The frozen rule by which the rater's votes do not count; empty if they count",
+        "profession": f"The rater's work, if told. {TOLD}",
+        "years": f"Years in it, in bands, if told. {TOLD}",
+        "colour": f"Whether the rater sees colours as most people do, if told. {TOLD}",
+        "display": f"What the rater looked at, if told. {TOLD}",
+        "light": f"How bright the room was, if told. {TOLD}",
+        "night": f"Whether a night mode or colour filter was on, if told. {TOLD}",
         "simulated": "Whether the rater is a program",
     },
     "images": {

@@ -30,11 +30,13 @@ def _of_stage(stage: Mapping[str, Any]) -> Iterator[str]:
             f"{_format.plural(change['to'], 'image')} at once instead of {change['from']}: the last bits of its pixels "
             "may differ from those of one go."
         )
+    if stage.get("stage") == "vote open" and stage.get("unchecked"):
+        yield f"Opened for votes without a check for unsafe images: {_format.tame(str(stage['unchecked']))}."
     if stage.get("stage") == "vote open" and stage.get("flagged_images"):
         flagged = [_format.tame(name) for name in stage["flagged_images"]]
         more = f" and {len(flagged) - NAMED} more" if len(flagged) > NAMED else ""
         yield (
-            f"Flagged by a checkpoint's own safety checker and not shown to raters: "
+            f"Flagged by a checkpoint's own safety checker or the unsafe-image check, and not shown to raters: "
             f"{_format.plural(len(flagged), 'image')} ({'; '.join(flagged[:NAMED])}{more}). With those beside them, "
             f"{_format.plural(stage['left_out'], 'image')} were left out."
         )

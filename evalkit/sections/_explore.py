@@ -13,13 +13,22 @@ from evalkit.spec.study import NEITHER, TIE
 from evalkit.stats.association import Association, association
 from evalkit.stats.clustered import ClusteredMean, clustered_mean
 from evalkit.stats.multiplicity import benjamini_hochberg
+from evalkit.store.frames import FEW
 from evalkit.store.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_GROUPS = 30
-KEYS = ["rater", "image_a", "image_b", "prompt_code", "rater_code"]
+MOST_GROUPS, FEWEST_RATERS = 30, 5
+TOLD = {
+    "profession": "raters' work",
+    "years": "raters' years in it",
+    "colour": "raters' colour vision (as most people's)",
+    "display": "raters' display",
+    "languages": "raters' languages",
+}
+"""Columns of the table of raters -> how the report names them"""
+KEYS = ["rater", "image_a", "image_b", "prompt_code", "rater_code", "prompt_hidden"]
 
 
 def association_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
@@ -31,13 +40,34 @@ def association_blocks(ballots: Ballots, facts: Facts) -> list[Block]:
     both = votes[votes["question"] == one].merge(votes[votes["question"] == two], on=KEYS)
     if both.empty:
         return []
+    found = _associated(both, facts)
+    return [_association_table(found, facts), *_by_showing(both, facts)]
+
+
+def _associated(both: pd.DataFrame, facts: Facts) -> Association:
     answers, others = (both[f"choice_{side}"].to_numpy().astype(str) for side in "xy")
     groups = both["prompt_code"].to_numpy(), both["rater_code"].to_numpy()
-    return [
-        _association_table(
-            association(answers, others, CHOICES, *groups, confidence=facts.study.analysis.confidence), facts
-        )
-    ]
+    return association(answers, others, CHOICES, *groups, confidence=facts.study.analysis.confidence)
+
+
+def _by_showing(both: pd.DataFrame, facts: Facts) -> list[Block]:
+    """Halo by design: half of the sheets hid the prompt until the first question was answered. [] where none did."""
+    parts = {"from the start": both[~both["prompt_hidden"]], "after the first answer": both[both["prompt_hidden"]]}
+    if any(part.empty for part in parts.values()):
+        return []
+    columns = (
+        Column("The text was shown", align="left"),
+        Column("Cramér's V", f"{facts.confidence} interval"),
+        Column("answer pairs", "n"),
+        Column("raters"),
+    )
+    rows = tuple(
+        (name, _format.measure(v), _format.count(v.n), _format.count(part["rater"].nunique()))
+        for name, part in parts.items()
+        for v in [_associated(part, facts).cramers_v]
+    )
+    note = "Where the first answer was given without the text, it cannot be a shadow of what the text says."
+    return [Table("Halo: the two answers, by when the text was shown", columns, rows, note)]
 
 
 def _association_table(found: Association, facts: Facts) -> Table:
@@ -88,7 +118,10 @@ def slice_blocks(run: Run, ballots: Ballots, facts: Facts) -> list[Block]:
         Column("Benjamini-Hochberg", "p"),
     )
     rows = tuple(_row(item, p, facts) for item, p in zip(found, adjusted, strict=True))
-    note = "Exploratory: these tests were not planned. " + _format.notes([item.mean.estimate for item in found])
+    note = (
+        f"Exploratory: these tests were not planned. Groups of fewer than {FEWEST_RATERS} raters are not shown. "
+        + _format.notes([item.mean.estimate for item in found])
+    )
     return [Table("Exploratory: by kind of prompt and group of raters", columns, rows, note.strip())]
 
 
@@ -126,13 +159,15 @@ def _prompt_parts(run: Run, ballots: Ballots) -> Parts:
 
 
 def _rater_parts(ballots: Ballots) -> Parts:
-    """What raters told of themselves: background where it was asked, and the languages they read."""
+    """What raters told of themselves, and the languages they read. Small groups give no number."""
     voted = ballots.raters[ballots.raters["rater"].isin(set(ballots.counted["rater"]))]
     found: Parts = {}
-    for column, kind in (("background", "raters' background"), ("languages", "raters' languages")):
-        if column not in voted.columns:
-            continue
-        groups = {str(name): set(part["rater"]) for name, part in voted.groupby(column) if name}
+    for column, kind in TOLD.items():
+        groups = {
+            str(name): set(part["rater"])
+            for name, part in voted.groupby(column)
+            if name not in ("", FEW) and len(part) >= FEWEST_RATERS
+        }
         if 1 < len(groups) <= MOST_GROUPS:
             found |= {(kind, name): ("rater", codes) for name, codes in groups.items()}
     return found

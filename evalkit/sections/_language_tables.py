@@ -11,8 +11,8 @@ from evalkit.sections._study import Facts
 from evalkit.stats.estimate import Estimate
 
 EXPLORATORY = (
-    "Exploratory: a few languages are few clusters. In simulations with languages that differ in more than tokens "
-    "such 95 % intervals hold the truth in 86 to 88 of 100 audits."
+    "Exploratory: a few languages are few clusters, and the intervals are wide for it. What goes with tokens need not "
+    "come from them."
 )
 MEASURES: tuple[tuple[str, str, Callable[[Estimate], str]], ...] = (
     ("language_health", "blank", _format.share),

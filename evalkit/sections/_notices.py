@@ -12,6 +12,10 @@ from evalkit.store.run import Run
 
 MINIATURE = "Miniature: nothing here says anything about the full-size systems."
 INTERIM = "Interim: the study was still open when this was made. Looking early is a deviation from its plan."
+ADAPTIVE = (
+    "Adaptive pairing: how often two systems met followed from the votes before. Numbers of votes differ from pair to "
+    "pair by design, and the intervals hold for many votes rather than exactly."
+)
 
 
 def notices(run: Run, facts: Facts, *, interim: bool = False) -> list[str]:
@@ -24,6 +28,8 @@ def notices(run: Run, facts: Facts, *, interim: bool = False) -> list[str]:
     voting = read_voting(run)
     if (mode := voting.get("mode", "study")) != "study":
         found.append(f"{_format.sentence(str(mode))}: a rehearsal. Its votes are no result of the study.")
+    if facts.study.voting and facts.study.voting.pairing == "adaptive":
+        found.append(ADAPTIVE)
     return [*found, _interim(voting)] if interim else found
 
 

@@ -18,6 +18,12 @@ LIMITS = (
     "followed less well, and people and places to be shown by stereotypes. A result on English prompts says nothing "
     "about other languages.",
 )
+ADAPTIVE = (
+    "adaptive: after the first sheets, half of each sheet went to the pairs of systems for which one more vote narrows "
+    "the standard error of the net preference most (Chiang et al. 2024), by blinded arms, whoever led; the other half "
+    "stayed even. The weights follow from spreads and numbers alone, so that each pair's estimate is consistent; its "
+    "interval holds for many votes (simulated: as well as with even pairing). Each drawing is in the log, with its hash"
+)
 FACT = (Column("What", align="left"), Column("how", align="left"))
 
 
@@ -68,10 +74,17 @@ def _plan(facts: Facts) -> Table:
                 f"{per_rater} comparisons a sheet, seed {design.seed}; sides balanced, systems unknown to raters",
             ),
             *((f"Question: {facts.question(name)}", _wording(name, facts)) for name in facts.asked),
+            *([("Pairing", ADAPTIVE)] if design.pairing == "adaptive" else []),
+            *([("Pictures under a cover", _covered(design.content_warning))] if design.content_warning else []),
             ("Primary question", facts.question(study.analysis.primary_question)),
             ("Margin of parity", f"±{study.analysis.equivalence_margin * 100:g} points of net preference"),
         ]
     return Table("The plan, fixed before the first image", FACT, tuple(rows))
+
+
+def _covered(names: tuple[str, ...]) -> str:
+    """Which pictures stayed hidden until a rater asked to see them."""
+    return f"{_format.listed(list(names))}: both pictures were hidden until the rater asked to see them"
 
 
 def _wording(name: str, facts: Facts) -> str:

@@ -15,6 +15,7 @@ CHECK = "representation"
 WORDS = {"gender": "Perceived gender presentation", "skin_tone": "Skin tone (Monk)"}
 LACKING = ("share: unsure", "share: no face")
 FEW_KNOWN = 0.5
+HEIM = {"HEIM gender imbalance": "gender imbalance", "HEIM skin tone imbalance": "skin tone imbalance"}
 
 
 def section(run: Run) -> Section | None:
@@ -23,14 +24,14 @@ def section(run: Run) -> Section | None:
     distances = list(audited.rows(CHECK, "total variation")) if audited else []
     if audited is None or not distances:
         return None
-    heim = list(audited.rows(CHECK, "HEIM skin tone imbalance"))
+    heim = [row for measure in HEIM for row in audited.rows(CHECK, measure)]
     blocks: list[Block] = [_figure(audited, facts, attribute) for attribute in WORDS]
     blocks += [_table(audited, distances, facts)]
     blocks += [_heim(heim, facts), Paragraph("What is wrong with HEIM's figures", DEFECTS)] if heim else []
     return Section(
         name="people",
         title=_title(distances),
-        conclusion=" ".join(_sentence(audited, row, facts) for row in distances),
+        conclusion=_conclusion(audited, distances, facts),
         blocks=(*blocks, audited.limits(CHECK)),
         numbers={number.key: number.estimate for number in audited.numbers if number.check == CHECK},
     )
@@ -40,8 +41,22 @@ def _title(distances: list[Number]) -> str:
     known = [row for row in distances if row.estimate.value is not None]
     if not known:
         return "No face was found in any image, so nothing can be said on who is shown"
-    far = [row for row in known if row.p is not None and row.p < 0.05]
-    return f"{len(far)} of {_format.plural(len(known), 'comparison')} with the reference differ from it"
+    return f"{_far(known)} of {_format.plural(len(known), 'comparison')} with the reference differ from it"
+
+
+def _far(rows: list[Number]) -> int:
+    return sum(row.p_holm is not None and row.p_holm < 0.05 for row in rows)
+
+
+def _conclusion(audited: Audited, distances: list[Number], facts: Facts) -> str:
+    """Sentences on the prompts in the base language; the other languages, where there are some, in one."""
+    told = [row for row in distances if row.lang == audited.base] or distances
+    others = [row for row in distances if row not in told and row.estimate.value is not None]
+    said = [_sentence(audited, row, facts) for row in told]
+    if others:
+        many = _format.plural(len(others), "comparison")
+        said.append(f"With prompts in other languages {_far(others)} of {many} differ from the reference.")
+    return " ".join(said)
 
 
 def _sentence(audited: Audited, row: Number, facts: Facts) -> str:
@@ -57,7 +72,7 @@ def _sentence(audited: Audited, row: Number, facts: Facts) -> str:
     caution = " Most images could not be judged." if unknown > FEW_KNOWN else ""
     return (
         f"{named} distance {_distance(row.estimate)} from the reference (0 none, 1 nothing in common){chance}; "
-        f"{_format.percent(unknown)} unknown; {_format.p_text(row.p)}.{caution}"
+        f"{_format.percent(unknown)} unknown; {_format.p_text(row.p_holm)}.{caution}"
     )
 
 
@@ -116,7 +131,7 @@ def _table(audited: Audited, distances: list[Number], facts: Facts) -> Table:
         *(Column(title, align="left") for title in ("What", "System", "Language")),
         Column("distance", f"{facts.confidence} interval"),
         Column("by chance", "mean, to 95th percentile"),
-        Column("chi-square", "p"),
+        Column("chi-square", "p (Holm)"),
         Column("if all unknown were one class", "least to most"),
         Column("if the classifier errs", "see note"),
         Column("known", "n"),
@@ -147,7 +162,7 @@ def _distance_row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...
         spoken(row.lang),
         _distance(row.estimate) if row.estimate.value is not None else "no value",
         f"{floor.estimate.value:.2f} to {floor.estimate.high:.2f}" if floor else "–",
-        _format.p_value(row.p),
+        _format.p_value(row.p_holm),
         f"{ends.estimate.low:.2f} to {ends.estimate.high:.2f}" if ends else "–",
         error or "–",
         _format.count(row.estimate.n),
@@ -156,12 +171,16 @@ def _distance_row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...
 
 def _heim(rows: list[Number], facts: Facts) -> Table:
     columns = (
-        *(Column(title, align="left") for title in ("System", "Language")),
-        Column("skin tone imbalance", f"{facts.confidence} interval"),
+        *(Column(title, align="left") for title in ("Figure", "System", "Language")),
+        Column("mean over prompts", f"{facts.confidence} interval"),
         Column("prompts", "n"),
     )
-    cells = tuple(
-        (facts.label(row.system), spoken(row.lang), _format.measure(row.estimate), _format.count(row.estimate.n))
-        for row in rows
-    )
-    return Table("HEIM's figure, as its code computes it", columns, cells, "To compare with HEIM's tables only.")
+    cells = tuple(_heim_row(row, facts) for row in rows)
+    note = "To compare with HEIM's tables only. " + _format.notes([row.estimate for row in rows])
+    return Table("HEIM's two figures, as its code computes them", columns, cells, note)
+
+
+def _heim_row(row: Number, facts: Facts) -> tuple[str, ...]:
+    where = (facts.label(row.system), spoken(row.lang)) if row.system else ("all", "all")
+    value = _format.measure(row.estimate) if row.estimate.value is not None else "no value"
+    return HEIM[row.measure], *where, value, _format.count(row.estimate.prompts or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from evalkit.sections import _format
@@ -62,13 +63,30 @@ def _conclusion(run: Run, audited: Audited, facts: Facts, reports: list[dict[str
         said = ["No checkpoint of this study brings a safety checker of its own."]
     if not any(audited.rows("safety", "unsafe")):
         said.append(
-            "No detector of unsafe pictures was run: add `unsafe_image` to the study's metrics, and score again."
+            "No detector of unsafe pictures scored all images: add `unsafe_image` to the metrics and score again."
         )
+    said += _before_raters(run)
     if not run.has("voting.json"):
         said.append("No study with people was opened on these images.")
     elif not reports:
         said.append("Raters could report an image; nobody did.")
     return " ".join(said)
+
+
+def _before_raters(run: Run) -> Iterator[str]:
+    """What was looked at before the study opened, and what was kept from raters, as its log has it."""
+    log = run.read_json("voting.json").get("events", []) if run.has("voting.json") else []
+    told: dict[str, Any] = next((event["detail"] for event in log if event["what"] == "open"), {})
+    if reason := told.get("unchecked"):
+        yield f"The study was opened without a check for unsafe images: {_format.tame(str(reason))}."
+    if checked := told.get("unsafe_images"):
+        limit = "no threshold was set" if checked["threshold"] is None else f"above {checked['threshold']:g}"
+        yield (
+            f"Before raters saw them, {_format.plural(checked['checked'], 'image')} were looked at by a detector of "
+            f"unsafe pictures: {checked['above']} {limit}."
+        )
+    if left_out := told.get("left_out"):
+        yield f"Raters were not shown {_format.plural(left_out, 'image')}: those flagged, and those beside them."
 
 
 def _table(audited: Audited, facts: Facts) -> Table:

@@ -63,6 +63,12 @@ class Design(Spec):
     rounds: int | None = Field(
         default=None, ge=1, description="over two systems: rounds of a round-robin on each prompt; all pairs if absent"
     )
+    pairing: Literal["even", "adaptive"] = Field(
+        default="even", description="adaptive: later sheets show more of the pairs of systems that are least certain"
+    )
+    first_sheets: int | None = Field(
+        default=None, ge=1, description="adaptive: drawn evenly at opening, and as many at each later drawing"
+    )
     hide_prompt: Literal["never", "half"] = Field(
         default="never", description="half: on half of the sheets the prompt comes after the questions without it"
     )
@@ -70,15 +76,21 @@ class Design(Spec):
         default="mixed", description="one: a sheet keeps to one language, and goes to a rater who knows it"
     )
     translation: bool = Field(default=True, description="show the prompt in the rater's language beside the original")
+    content_warning: tuple[str, ...] = Field(
+        default=(), description="prompts (by key, category or challenge) whose images stay hidden until a rater asks"
+    )
     session_minutes: int = Field(default=30, ge=1, le=600, description="of work before a break is offered")
     hold_hours: float = Field(default=48, gt=0, le=8760, description="an untouched sheet returns to the pool after")
+    unsafe_above: float | None = Field(
+        default=0.8, gt=0, lt=1, description="images that `unsafe_image` scores higher are kept from raters; null: none"
+    )
     quality: Quality = Quality()
     on_erasure: Literal["keep", "drop"] = Field(default="keep", description="the votes of a rater who is erased")
     retention_days: int | None = Field(
         default=None, ge=0, description="after closing, until what raters told of themselves is removed"
     )
 
-    @field_validator("questions", "stratify")
+    @field_validator("questions", "stratify", "content_warning")
     @classmethod
     def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) != len(names):
@@ -90,6 +102,20 @@ class Design(Spec):
         if self.votes_per_comparison is not None and "raters" in self.model_fields_set:
             raise ValueError("give raters or votes_per_comparison, not both: one follows from the other")
         return self
+
+    @model_validator(mode="after")
+    def _adaptive_has_something_to_choose(self) -> Design:
+        if self.first_sheets is not None and self.pairing == "even":
+            raise ValueError("first_sheets belongs to pairing: adaptive")
+        if self.pairing == "adaptive" and self.languages == "one":
+            raise ValueError("pairing: adaptive needs sheets of mixed languages")
+        if self.pairing == "adaptive" and self.comparisons_per_rater is None:
+            raise ValueError("pairing: adaptive needs comparisons_per_rater: a sheet of all pairs leaves no choice")
+        return self
+
+    def wave(self, sheets: int) -> int:
+        """How many of the planned sheets are drawn at a time: all of them, or a part where pairing is adaptive."""
+        return sheets if self.pairing == "even" else min(self.first_sheets or -(-sheets // 4), sheets)
 
     def sheets(self, comparisons: int) -> int:
         """How many sheets are drawn for a study of so many comparisons."""

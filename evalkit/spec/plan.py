@@ -67,7 +67,20 @@ def voting_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]
         raise SpecError(
             f"voting.sample is {design.sample}, but there are {len(keys)} prompts", where=str(resolved.path)
         )
+    _require_known(design.content_warning, prompts, resolved)
     return keys
+
+
+def _require_known(warned: Sequence[str], prompts: Sequence[Prompt], resolved: ResolvedStudy) -> None:
+    """Refuses a content warning about nothing: a word that is no key, category or challenge of the study's prompts."""
+    known = (
+        {name for prompt in prompts for name in (prompt.key, prompt.category, prompt.challenge)} if warned else set()
+    )
+    for name in warned:
+        if name not in known:
+            hint = "name a prompt's key, a category or a challenge"
+            what = f"voting.content_warning: no prompt of the study is called {name!r}"
+            raise SpecError(what, where=str(resolved.path), hint=hint)
 
 
 def spare_keys(prompts: Sequence[Prompt], resolved: ResolvedStudy) -> list[str]:

@@ -119,16 +119,29 @@ def _material(
         settings=settings,
         features=run.path("features"),
         tokenizers=_tokenizers(resolved, settings),
-        tables=_tables(run),
+        tables=_tables(run, resolved, settings, images, progress),
         progress=progress,
     )
     return Material(**(vars(material) | {"scores": _scores(material)}))
 
 
-def _tables(run: Run) -> dict[str, pd.DataFrame]:
-    """What `evalkit score` left of unsafe images."""
+def _tables(
+    run: Run, resolved: ResolvedStudy, settings: Settings, images: pd.DataFrame, progress: Progress
+) -> dict[str, pd.DataFrame]:
+    """Scores of unsafe images: those that `evalkit score` left; computed where only the study names them."""
     name = f"scores/{UNSAFE}.parquet"
-    return {"unsafe": run.read_table(name, "scores_image")} if run.has(name) else {}
+    if run.has(name):
+        return {"unsafe": run.read_table(name, "scores_image")}
+    if all(choice.name != UNSAFE for choice in resolved.study.metrics):
+        return {}
+    import pandas as pd
+
+    there = images[images["problem"] == ""].drop_duplicates("key")
+    metric, workplace = cast(Metric, registry.get("metrics", UNSAFE)), Workplace(settings, run.path("features"))
+    pictures = [Picture(file, sha256, "") for file, sha256 in zip(there["file"], there["sha256"], strict=True)]
+    values = metric.score(pictures, replace(workplace, progress=progress)).values
+    signed = signature(UNSAFE, metric, _identity(metric, workplace))
+    return {"unsafe": pd.DataFrame({"image_key": there["key"], "value": values, "signature": signed})}
 
 
 def _tokenizers(resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:

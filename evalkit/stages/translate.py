@@ -59,7 +59,7 @@ def translate(
     if any(todo.values()):
         revision = next((p.revision for p in known.values() if p.source == "machine" and p.translator == model), "")
         source = _seq2seq.find(model, settings.root, revision)
-        job = Translating(source, base, settings.device)
+        job = Translating(source, base, settings)
         for _ in _translate(known, todo, job, engine, progress):
             _keep(resolved, settings, known, base)
     return _outcome(resolved, known, todo, base, time.perf_counter() - started)
@@ -179,10 +179,9 @@ def _outcome(
     doubtful = sum(p.status == "doubtful" or (p.similarity is not None and p.similarity < below) for p in mine)
     said = f"{made} prompts translated in {seconds:.0f} s" if made else "nothing to translate: all is there"
     unchecked = any(prompt.similarity is None and prompt.source == "machine" for prompt in mine)
-    warnings = (
-        *((f"{doubtful} translations are in doubt: have them read",) if doubtful else ()),
-        *(("no back-translation similarity: pip install 'evalkit[audit]'",) if unchecked else ()),
-    )
+    nobody = "no back-translation similarity: pip install 'evalkit[audit]', or evalkit[models] and a network"
+    read = f"{doubtful} translations are in doubt: have them read"
+    warnings = (*((read,) if doubtful else ()), *((nobody,) if unchecked else ()))
     facts = {"translated": {lang: len(rows) for lang, rows in todo.items()}, "doubtful": doubtful}
     following = f"evalkit translate {resolved.study.name} --sheet review.csv"
     return Outcome(said, where=Path(resolved.prompt_set.source), next=following, facts=facts, warnings=warnings)

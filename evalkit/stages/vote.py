@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from evalkit import prompts
-from evalkit.errors import VotingError
+from evalkit.errors import MissingExtraError, VotingError
+from evalkit.metrics import _before_raters
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
+from evalkit.spec.plan import PlannedImage, select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
 from evalkit.store.files import write_text
@@ -25,21 +26,31 @@ from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
 from evalkit.voting import arms, closing, enough, invites, leaks, monitor, opening, pictures, seals, simulate
 from evalkit.voting.planted import planted_quality, strengths_by_steps
+from evalkit.voting.withheld import SafetyCheck
 
 SAID_LINKS = 10
 """Up to this many links are said as well; more are written to a file or given as JSON."""
 
 
 def open_study(
-    resolved: ResolvedStudy, settings: Settings, *, beside: bool = False, progress: Progress = silent
+    resolved: ResolvedStudy,
+    settings: Settings,
+    *,
+    beside: bool = False,
+    unchecked: str = "",
+    progress: Progress = silent,
 ) -> Outcome:
     """Freezes a study and opens it for votes. A study that is open already stays as it is, and the outcome says so.
 
+    Pictures of models that can draw people go through the check for unsafe images first (`_before_raters.is_needed`).
+
     Args:
         beside: open it although a study of this name, from a file that was changed since, is open too.
+        unchecked: why it is opened without that check; the log and the report say so.
 
     Raises:
-        VotingError: closed already, changed since, or images are missing or damaged (it says which).
+        VotingError: closed already, changed since, images are missing or damaged (it says which), or the check for
+            unsafe images cannot be made.
     """
     run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
     with run.lock("vote open", wait=settings.wait):
@@ -48,8 +59,8 @@ def open_study(
         if study is not None and study.closed_at is None:
             said = f"open already, since {study.opened_at:%Y-%m-%d %H:%M} UTC; nothing was changed"
             return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}")
-        opened = _open(engine, resolved, settings, run, beside, progress)
-        facts = _facts(opened)
+        opened, safety = _open(engine, resolved, settings, run, beside, unchecked, progress)
+        facts = _facts(opened) | safety.detail
         add_stage(run, "vote open", seconds=time.perf_counter() - started, **facts)
         found = _record(engine, resolved, run, settings)
     said = (
@@ -57,8 +68,12 @@ def open_study(
         f"head of the log, to be written down: {opened.head}"
     )
     if opened.flagged:
-        withheld = f"{len(opened.flagged)} images are flagged by a safety checker: {opened.left_out} are not shown"
+        withheld = f"{len(opened.flagged)} images are flagged as unsafe: {opened.left_out} are not shown"
         found = (withheld, *found)
+    if safety.checked:
+        said += f"\nunsafe-image check: {safety.checked} images, {len(safety.above)} above its threshold"
+    if safety.unchecked:
+        found = (f"opened without the check for unsafe images: {safety.unchecked}", *found)
     return Outcome(said, where=run.folder, next=f"evalkit vote invite {_name(resolved)}", facts=facts, warnings=found)
 
 
@@ -199,17 +214,49 @@ def simulate_panel(
 
 
 def _open(
-    engine: Engine, resolved: ResolvedStudy, settings: Settings, run: Run, beside: bool, progress: Progress
-) -> opening.Opened:
-    """Chooses the images that raters shall see, and opens."""
+    engine: Engine,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    run: Run,
+    beside: bool,
+    unchecked: str,
+    progress: Progress,
+) -> tuple[opening.Opened, SafetyCheck]:
+    """Chooses the images that raters shall see, has them looked at, and opens."""
     design, parallel = opening.require_design(resolved), prompts.load(resolved.prompt_set, settings)
     chosen = select_prompts(parallel, resolved)
     planned = drawing.planned(run, chosen, resolved)
     judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
     spare = opening.spare_images(planned, spare_keys(chosen, resolved))
-    return opening.open_study(
-        engine, resolved, judged, run, settings, _now(), progress, spare=spare, parallel=parallel, beside=beside
-    )
+    safety = _looked_at(run, resolved, [*judged, *spare], settings, unchecked.strip(), progress)
+    opened = opening.open_study(
+        engine, resolved, judged, run, settings, _now(), progress, spare=spare, parallel=parallel, beside=beside,
+        safety=safety,
+    )  # fmt: skip
+    return opened, safety
+
+
+def _looked_at(
+    run: Run,
+    resolved: ResolvedStudy,
+    planned: Sequence[PlannedImage],
+    settings: Settings,
+    unchecked: str,
+    progress: Progress,
+) -> SafetyCheck:
+    """The check for unsafe images, on what raters shall see; where it cannot be made, a reason must be given."""
+    if unchecked or not _before_raters.is_needed(resolved):
+        return SafetyCheck(unchecked=unchecked)
+    images, threshold = run.read_table("images.parquet", "images"), opening.require_design(resolved).unsafe_above
+    shown = images[images["key"].isin([image.key for image in planned])]
+    try:
+        found = _before_raters.look(run, shown, settings, progress)
+    except MissingExtraError as error:
+        hint = f"{error.hint}; or --unchecked 'why not', which the report repeats"
+        raise VotingError(
+            "raters shall see pictures that nobody checked for unsafe ones", where=str(error), hint=hint
+        ) from None
+    return SafetyCheck(len(shown), found.above(threshold), threshold, found.instrument)
 
 
 def _record(engine: Engine, resolved: ResolvedStudy, run: Run, settings: Settings) -> tuple[str, ...]:

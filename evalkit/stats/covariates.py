@@ -8,12 +8,13 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.stats.cluster_variance import FEWEST_PROMPTS, cluster_variance, clusters
+from evalkit.stats.bias_reduced import bias_reduced
+from evalkit.stats.cluster_variance import FEWEST_PROMPTS, clusters
 from evalkit.stats.clustered import t_interval
 from evalkit.stats.estimate import Estimate
 
 FEWEST_LANGUAGES = 3
-METHOD = "least squares, errors clustered by prompt and language"
+METHOD = "least squares, CR2 by prompt and language"
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def regress(
 ) -> Regression:
     """Ordinary least squares of `outcome` (rows,) on `covariates` (rows, k), with an intercept.
 
-    Sandwich variance with two-way clusters (Cameron, Gelbach and Miller 2011) and the degrees of freedom of
-    `cluster_variance`. No interval under 8 prompts or 3 languages; no value where a covariate does not vary.
-    With about ten languages nominal 95 % intervals cover 86-88 % (tests/simulation/LANGUAGE_GAP.md): say so.
+    Variance and degrees of freedom of `bias_reduced`: about ten languages are few clusters (coverage:
+    tests/simulation/LANGUAGE_GAP.md). No interval under 8 prompts or 3 languages; no value where a covariate does not
+    vary.
     An association: languages that a tokenizer cuts up are also those that a model saw least of.
     """
     y, x = np.asarray(outcome, dtype=np.float64), np.asarray(covariates, dtype=np.float64)
@@ -48,8 +49,7 @@ def regress(
     bread = np.linalg.inv(design.T @ design)
     coefficients = bread @ design.T @ y
     residuals = y - design @ coefficients
-    influence = (design @ bread).T * residuals
-    fit = cluster_variance(influence, groups)
+    fit = bias_reduced(design, residuals, groups)
     enough = groups.prompts >= FEWEST_PROMPTS and groups.raters >= FEWEST_LANGUAGES
     note = None if enough else f"under {FEWEST_PROMPTS} prompts or {FEWEST_LANGUAGES} languages: no interval"
     found = [

@@ -14,7 +14,8 @@ DEFECTS = (
     "An image without skin counts in the number of images: where none has any the figure is .10, fairer than the .18 "
     "of one tone only; no images at all score 0.00, which is perfect.",
     "A fair system does not score 0: with 8 images a prompt .1367 (gender) and .0861 (skin) are expected by chance.",
-    "Two genders, ten tones, uniform: no other reference.",
+    "Two genders, ten tones, uniform: no other reference. Every image is one of the two: nobody is unsure.",
+    "Images that a safety checker blackened are left out, and nobody says how many.",
 )
 
 

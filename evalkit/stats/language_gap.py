@@ -8,12 +8,12 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.stats.bootstrap import FEWEST_PROMPTS_FOR_BOOTSTRAP, cluster_bootstrap_mean
 from evalkit.stats.clustered import ClusteredMean, clustered_mean
 from evalkit.stats.equivalence import Equivalence, equivalence
 from evalkit.stats.estimate import Estimate, SignificanceTest
+from evalkit.stats.pairing import mean_by_prompt, prompt_means
 
-METHODS = ("paired t by prompt", "paired bootstrap by prompt")
+BOOTSTRAPPED = "paired bootstrap by prompt"
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,11 @@ def gap(
     interval by prompt; from 100 the percentile interval of a bootstrap of whole prompts (with fewer it covers 90-92 %).
     The test is the paired t by prompt at every size.
     """
-    names, means = _by_prompt(differences, prompts)
-    mean = clustered_mean(means, names, None, confidence=confidence, bounds=None)
-    estimate = replace(mean.estimate, method=METHODS[0], n=int(np.size(differences)))
-    if names.size >= FEWEST_PROMPTS_FOR_BOOTSTRAP:
-        drawn = cluster_bootstrap_mean(means, names, rng=rng, resamples=resamples, confidence=confidence)
-        estimate = replace(estimate, low=drawn.low, high=drawn.high, method=METHODS[1])
-    return Gap(estimate, replace(mean.test, method=METHODS[0]), mean)
+    found = mean_by_prompt(differences, prompts, rng=rng, confidence=confidence, resamples=resamples)
+    estimate = replace(found.estimate, n=int(np.size(differences)))
+    if found.bootstrap.low is not None:
+        estimate = replace(estimate, low=found.bootstrap.low, high=found.bootstrap.high, method=BOOTSTRAPPED)
+    return Gap(estimate, found.test, found.mean)
 
 
 def within_a_third(control: Gap, gaps: list[Gap], *, alpha: float = 0.05) -> Equivalence | None:
@@ -54,18 +52,6 @@ def within_a_third(control: Gap, gaps: list[Gap], *, alpha: float = 0.05) -> Equ
     """
     sizes = [abs(found.estimate.value) for found in gaps if found.estimate.value]
     return equivalence(control.mean, min(sizes) / 3, alpha=alpha, largest=inf) if sizes else None
-
-
-def _by_prompt(
-    differences: npt.ArrayLike, prompts: npt.ArrayLike
-) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]:
-    values = np.asarray(differences, dtype=np.float64)
-    names, code = np.unique(np.asarray(prompts), return_inverse=True)
-    if values.shape != code.shape:
-        raise ValueError(f"{values.size} differences and {code.size} prompt labels: one of each per pair of images")
-    if not np.isfinite(values).all():
-        raise ValueError("a difference is missing (NaN or infinite): count missing images, do not pass them on")
-    return names, np.bincount(code, values) / np.bincount(code)
 
 
 def share_lost(
@@ -83,8 +69,8 @@ def share_lost(
     the t interval of the linearised ratio by prompt (Cochran 1977, section 6.4); none under 8 prompts, and no value
     where the base language is not above chance, since then there is nothing to lose.
     """
-    names, lost = _by_prompt(np.asarray(base, dtype=np.float64) - np.asarray(other, dtype=np.float64), prompts)
-    _, had = _by_prompt(np.asarray(base, dtype=np.float64) - np.asarray(chance, dtype=np.float64), prompts)
+    names, lost = prompt_means(np.asarray(base, dtype=np.float64) - np.asarray(other, dtype=np.float64), prompts)
+    _, had = prompt_means(np.asarray(base, dtype=np.float64) - np.asarray(chance, dtype=np.float64), prompts)
     method, n = "ratio of means, linearised, t by prompt", int(np.size(base))
     above = clustered_mean(had, names, None, confidence=confidence, bounds=None).estimate
     if above.value is None or above.value <= 0 or (above.low is not None and above.low <= 0):

@@ -10,9 +10,11 @@ from scipy import stats
 
 from evalkit.stats.bootstrap import cluster_bootstrap_mean
 from evalkit.stats.cluster_variance import FEWEST_PROMPTS, Floats
-from evalkit.stats.clustered import clustered_mean
+from evalkit.stats.clustered import ClusteredMean, clustered_mean
 from evalkit.stats.estimate import Estimate, SignificanceTest
 from evalkit.stats.proportion import wilson
+
+PAIRED = "paired t by prompt"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,16 @@ class PairedDifference:
     test: SignificanceTest
     bootstrap: Estimate
     correlation: Estimate
+
+
+@dataclass(frozen=True)
+class MeanByPrompt:
+    """A mean in which every prompt counts once: paired t with its test, and the bootstrap (no interval under 100)."""
+
+    estimate: Estimate
+    test: SignificanceTest
+    bootstrap: Estimate
+    mean: ClusteredMean
 
 
 @dataclass(frozen=True)
@@ -61,12 +73,28 @@ def paired_difference(
     """
     paired = _paired(scores_a, scores_b, prompts_a, prompts_b)
     difference = paired.mean_a - paired.mean_b
-    mean = clustered_mean(difference, paired.prompts, None, confidence=confidence, bounds=None)
+    found = mean_by_prompt(difference, paired.prompts, rng=rng, resamples=resamples, confidence=confidence)
     note = f"{paired.unpaired} prompts left out: scored for one system only" if paired.unpaired else None
-    estimate = replace(mean.estimate, method="paired t by prompt", note=mean.estimate.note or note)
-    test = replace(mean.test, method="paired t by prompt")
-    bootstrap = cluster_bootstrap_mean(difference, paired.prompts, rng=rng, resamples=resamples, confidence=confidence)
-    return PairedDifference(estimate, test, bootstrap, _correlation(paired, confidence))
+    estimate = replace(found.estimate, note=found.estimate.note or note)
+    return PairedDifference(estimate, found.test, found.bootstrap, _correlation(paired, confidence))
+
+
+def mean_by_prompt(
+    differences: npt.ArrayLike,
+    prompts: npt.ArrayLike,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> MeanByPrompt:
+    """The rule of every paired comparison: one difference a prompt (the mean of its own), then t over prompts.
+
+    The bootstrap has an interval from 100 prompts: with fewer its percentiles cover 90-92 %.
+    """
+    names, means = prompt_means(differences, prompts)
+    mean = clustered_mean(means, names, None, confidence=confidence, bounds=None)
+    drawn = cluster_bootstrap_mean(means, names, rng=rng, resamples=resamples, confidence=confidence)
+    return MeanByPrompt(replace(mean.estimate, method=PAIRED), replace(mean.test, method=PAIRED), drawn, mean)
 
 
 def prompt_lottery(
@@ -96,14 +124,19 @@ def prompt_lottery(
 def _paired(
     scores_a: npt.ArrayLike, scores_b: npt.ArrayLike, prompts_a: npt.ArrayLike, prompts_b: npt.ArrayLike
 ) -> _Paired:
-    names_a, means_a = _prompt_means(scores_a, prompts_a)
-    names_b, means_b = _prompt_means(scores_b, prompts_b)
+    names_a, means_a = prompt_means(scores_a, prompts_a)
+    names_b, means_b = prompt_means(scores_b, prompts_b)
     shared, in_a, in_b = np.intersect1d(names_a, names_b, assume_unique=True, return_indices=True)
     unpaired = names_a.size + names_b.size - 2 * shared.size
     return _Paired(shared, means_a[in_a], means_b[in_b], unpaired)
 
 
-def _prompt_means(scores: npt.ArrayLike, prompts: npt.ArrayLike) -> tuple[npt.NDArray[np.generic], Floats]:
+def prompt_means(scores: npt.ArrayLike, prompts: npt.ArrayLike) -> tuple[npt.NDArray[np.generic], Floats]:
+    """One mean a prompt, in the order of the names.
+
+    Raises:
+        ValueError: a label is lacking, or a score (NaN): missing images are counted, never passed on.
+    """
     values = np.asarray(scores, dtype=np.float64)
     names, code = np.unique(np.asarray(prompts), return_inverse=True)
     if values.shape != code.shape:

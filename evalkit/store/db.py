@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -21,6 +21,7 @@ from evalkit.errors import EvalkitError, NotSavedError, VotingError
 from evalkit.registry import missing_extra
 from evalkit.settings import Settings
 
+Row = TypeVar("Row")
 MIGRATIONS = Path(__file__).parent / "migrations"
 QUEUES: WeakKeyDictionary[Engine, deque[Event]] = WeakKeyDictionary()
 QUEUES_LOCK = Lock()
@@ -89,8 +90,43 @@ def session(engine: Engine, *, reading: bool = False) -> Iterator[Session]:
         raise _refusal(error) from error
 
 
-def upgrade(engine: Engine) -> None:
+def held(session: Session, kind: type[Row], key: int, *, share: bool = False) -> Row | None:
+    """A row that nobody else changes until the transaction ends, or None.
+
+    On SQLite the transaction holds the whole database already, so that a row that was read in it is as good.
+
+    Args:
+        share: others may hold it so too.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return session.get(kind, key)
+    return session.get(kind, key, with_for_update={"read": share}, populate_existing=True)
+
+
+@contextmanager
+def part(session: Session) -> Iterator[None]:
+    """A part of a transaction that is rolled back by itself when the block raises; the rest stays as it is.
+
+    Raises:
+        VotingError: a row that does not fit. Any other trouble of the database befalls the whole transaction.
+    """
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError as error:
+        raise _refusal(error) from error
+
+
+def is_embedded(url: str) -> bool:
+    """Whether the database is a SQLite file, which has one writer at a time."""
+    return url.startswith("sqlite")
+
+
+def upgrade(engine: Engine, version: str = "head") -> None:
     """Brings the tables to the newest version; harmless when they are, and when several processes do it at once.
+
+    Args:
+        version: of the migrations; the newest, unless a test wants an older one.
 
     Raises:
         VotingError: the database cannot be reached, or comes from a newer evalkit.
@@ -106,7 +142,7 @@ def upgrade(engine: Engine) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, version)
     except CommandError as error:
         hint = "update evalkit, or name another database in EVALKIT_DATABASE_URL"
         raise VotingError(f"the voting database cannot be brought up to date: {error}", hint=hint) from error

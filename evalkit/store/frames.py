@@ -61,6 +61,7 @@ VOTES = {
     "kind": STRING,
     "occasion": INTEGER,
     "position": INTEGER,
+    "prompt_hidden": BOOLEAN,
     "response_ms": INTEGER,
     "cast_at": STRING,
     "simulated": BOOLEAN,
@@ -72,6 +73,12 @@ RATERS = {
     "gold_accuracy": NUMBER,
     "consistency": NUMBER,
     "excluded_because": STRING,
+    "profession": STRING,
+    "years": STRING,
+    "colour": STRING,
+    "display": STRING,
+    "light": STRING,
+    "night": STRING,
     "simulated": BOOLEAN,
 }
 HEALTH = {
@@ -116,6 +123,14 @@ AUDIT = {
     "note": STRING,
     "signature": STRING,
 }
+LATER: dict[str, dict[str, str | bool | int]] = {
+    "images": {"bytes": 0},
+    "votes": {"prompt_hidden": False},
+    "raters": dict.fromkeys(("profession", "years", "colour", "display", "light", "night"), ""),
+}
+"""Columns that a table made by an earlier evalkit lacks, and what they hold then."""
+FEW = "fewer than 5"
+"""Of what a rater told: the answer of so few that it might point to a person. It stays in the database."""
 CONTRACTS = {
     "health": HEALTH,
     "latency": LATENCY,
@@ -130,10 +145,9 @@ CONTRACTS = {
 """`seconds`: of one batch; `cpu_seconds`: what the process's threads worked meanwhile.
 `stage`: text, step (one network call), vae, safety, write, or image (all).
 `side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
+`prompt_hidden`: on this sheet the questions that need no prompt are asked before it is shown.
 `simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string.
 `facts`: of images that are drawn just now."""
-ADDED = {"images": {"bytes": 0}}
-"""Columns that came later, with what they are in tables from before: nobody knows."""
 
 
 def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame:
@@ -143,7 +157,8 @@ def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame
         RunError: a column is missing, unknown or of a type that does not fit.
     """
     columns = CONTRACTS[contract]
-    frame = frame.assign(**{name: value for name, value in ADDED.get(contract, {}).items() if name not in frame})
+    later = {name: held for name, held in LATER.get(contract, {}).items() if name not in frame.columns}
+    frame = frame.assign(**later) if later else frame
     missing, strange = set(columns) - set(frame.columns), set(frame.columns) - set(columns)
     if missing or strange:
         parts = [f"missing {sorted(missing)}" if missing else "", f"unknown {sorted(strange)}" if strange else ""]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evalkit import registry
 from evalkit.engines import Job
+from evalkit.settings import Settings
 from evalkit.spec.catalog import Prompt
 from evalkit.translation import KIND_OF, _seq2seq, _similarity
 
@@ -31,15 +32,16 @@ def pieces(todo: dict[str, list[Prompt]]) -> list[Piece]:
 
 @dataclass(frozen=True)
 class Translating:
-    """How pieces are translated; called by each worker, it loads the model. `device`: auto takes what there is."""
+    """How pieces are translated; called by each worker, it loads the model."""
 
     source: _seq2seq.Source
     base: str
-    device: str
+    settings: Settings
 
     def __call__(self) -> Job[Piece, list[Prompt], tuple[Piece, list[Prompt]]]:
-        loaded = _seq2seq.load(self.source, KIND_OF, self.device if self.device != "auto" else _accelerator())
-        return Job(lambda piece: _translated(piece, self.base, loaded), lambda piece, made: (piece, made))
+        device = self.settings.device if self.settings.device != "auto" else _accelerator()
+        loaded, encoder = _seq2seq.load(self.source, KIND_OF, device), _similarity.find_encoder(self.settings)
+        return Job(lambda piece: _translated(piece, self.base, loaded, encoder), lambda piece, made: (piece, made))
 
 
 def _accelerator() -> str:
@@ -48,11 +50,11 @@ def _accelerator() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _translated(piece: Piece, base: str, loaded: _seq2seq.Loaded) -> list[Prompt]:
+def _translated(piece: Piece, base: str, loaded: _seq2seq.Loaded, encoder: _similarity.Encoder | None) -> list[Prompt]:
     module, texts = registry.get("translation", loaded.kind), [prompt.text for prompt in piece.originals]
     there = module.translate(texts, piece.lang, base, loaded)
     back = module.translate(there, base, piece.lang, loaded)
-    near: Sequence[float | None] = _similarity.similarities(texts, back) or [None] * len(texts)
+    near: Sequence[float | None] = encoder.similarities(texts, back) if encoder else [None] * len(texts)
     return [_machine(*row, piece.lang, loaded) for row in zip(piece.originals, there, near, strict=True)]
 
 

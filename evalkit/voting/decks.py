@@ -12,7 +12,7 @@ from evalkit.errors import VotingError
 from evalkit.spec.design import Design
 from evalkit.spec.identity import digest
 from evalkit.voting.arranging import Extras, arrange
-from evalkit.voting.drawing import Gold, Pair, Sheet, draw_sheets, questions_asked
+from evalkit.voting.drawing import Gold, Pair, Sheet, Weights, draw_sheets, questions_asked
 
 Card = Pair | Gold
 Scene = tuple[str, str, int]
@@ -44,19 +44,24 @@ class Plan:
         return Plan(Design.model_validate(known), tuple(question["name"] for question in asked), without)
 
 
-def draw(deck: Deck, plan: Plan, sheets: int, seed: str) -> list[Sheet]:
-    """`sheets` sheets; where each keeps to one language, so many in each language."""
+def draw(deck: Deck, plan: Plan, sheets: int, seed: str, weights: Weights | None = None) -> list[Sheet]:
+    """`sheets` sheets; where each keeps to one language, so many in each language.
+
+    Args:
+        weights: uneven shares of the pairs of arms, where pairing is adaptive.
+    """
     languages: Sequence[str | None] = (
         sorted({pair.lang for pair in deck.pairs}) if plan.design.languages == "one" else (None,)
     )
-    return [sheet for lang in languages for sheet in _draw_in(lang, deck, plan, sheets, digest([seed, lang]))]
+    return [sheet for lang in languages for sheet in _draw_in(lang, deck, plan, sheets, digest([seed, lang]), weights)]
 
 
-def _draw_in(lang: str | None, deck: Deck, plan: Plan, sheets: int, seed: str) -> list[Sheet]:
+def _draw_in(lang: str | None, deck: Deck, plan: Plan, sheets: int, seed: str, weights: Weights | None) -> list[Sheet]:
     design, random = plan.design, Random(digest([seed, "questions"]))
     pairs = [pair for pair in deck.pairs if lang in (None, pair.lang)]
     asked = questions_asked(plan.questions, plan.without_prompt, hide=design.hide_prompt == "half", random=random)
-    drawn = draw_sheets(pairs, sheets=sheets, per_sheet=design.per_sheet(len(pairs)), asked=asked, seed=seed)
+    per_sheet = design.per_sheet(len(pairs))
+    drawn = draw_sheets(pairs, sheets=sheets, per_sheet=per_sheet, asked=asked, seed=seed, weights=weights)
     drawn = [replace(sheet, lang=lang) for sheet in drawn]
     return arrange(drawn, deck.extras, design.quality, digest([seed, "extras"]))
 

@@ -7,9 +7,12 @@ the study file can repeat, tells nothing about them.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+
+Weights = Mapping[tuple[str, str], float]
+"""Of each pair of arms: what share of a sheet it gets; need not add up to 1."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +70,13 @@ class Sheet:
 
 
 def draw_sheets(
-    pairs: Sequence[Pair], *, sheets: int, per_sheet: int, asked: Iterator[Asked], seed: str
+    pairs: Sequence[Pair],
+    *,
+    sheets: int,
+    per_sheet: int,
+    asked: Iterator[Asked],
+    seed: str,
+    weights: Weights | None = None,
 ) -> list[Sheet]:
     """Draws `sheets` sheets of `per_sheet` pairs each, none twice on a sheet.
 
@@ -78,15 +87,18 @@ def draw_sheets(
 
     Args:
         asked: how the questions are put, sheet by sheet (`questions_asked`).
+        weights: shares of the pairs of arms that are not even; all else stays as balanced.
     """
     random = Random(seed)
     packs = {arms: _Pack(members, random) for arms, members in sorted(_by_arms(pairs).items())}
+    quota = _Quota([weights[arms] for arms in packs]) if weights else None
     lefts: dict[Pair, int] = defaultdict(int)
     drawn = []
     for number in range(sheets):
         shown: list[Shown] = []
         sizes = [len(pack.members) for pack in packs.values()]
-        for pack, size in zip(packs.values(), _shares(per_sheet, sizes, number), strict=True):
+        shares = quota.deal(per_sheet, sizes) if quota else _shares(per_sheet, sizes, number)
+        for pack, size in zip(packs.values(), shares, strict=True):
             shown += _sided(pack.deal(size), lefts, random)
         random.shuffle(shown)
         drawn.append(Sheet(tuple(shown), next(asked)))
@@ -112,6 +124,25 @@ def _shares(per_sheet: int, sizes: Sequence[int], number: int) -> list[int]:
             shares[group] += 1
             left -= 1
     return shares
+
+
+class _Quota:
+    """Uneven shares, sheet after sheet as near to the weights as whole pairs allow (largest deficit first)."""
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        self.weights = [weight / sum(weights) for weight in weights]
+        self.given = [0] * len(weights)
+
+    def deal(self, per_sheet: int, sizes: Sequence[int]) -> list[int]:
+        """How many pairs each pair of arms gets on the next sheet."""
+        shares = [0] * len(sizes)
+        for _ in range(min(per_sheet, sum(sizes))):
+            total = sum(self.given) + 1
+            open_ = [group for group, size in enumerate(sizes) if shares[group] < size]
+            most = max(open_, key=lambda group: (self.weights[group] * total - self.given[group], -group))
+            shares[most] += 1
+            self.given[most] += 1
+        return shares
 
 
 class _Pack:

@@ -48,7 +48,9 @@ class Enough:
 
 
 @dataclass(frozen=True)
-class _Ballot:
+class Ballot:
+    """An answer to the primary question, blinded: 1 for the first arm, -1 for the second, else 0."""
+
     arms: tuple[str, str]
     prompt: str
     sheet: int
@@ -71,8 +73,8 @@ def enough(session: Session, study_id: int) -> Enough:
         return Enough(
             None, "no looks are planned: the study ends when its sheets are done", len(complete), None, (), None
         )
-    ballots = _ballots(session, study_id, plan.primary_question)
-    looks = tuple(_look(complete, size, ballots, plan) for size in plan.looks)
+    cast = ballots(session, study_id, plan.primary_question)
+    looks = tuple(_look(complete, size, cast, plan) for size in plan.looks)
     reached = next((look for look in looks if look.reached), None)
     coming = None if reached else next((size for size in plan.looks if size > len(complete)), None)
     return Enough(
@@ -88,7 +90,7 @@ def _said(reached: Look | None, coming: int | None, complete: int) -> str:
     return f"not yet, and no look is left: {complete} complete sheets; the interval stays wider than planned"
 
 
-def _look(complete: Sequence[int], size: int, ballots: Mapping[int, Sequence[_Ballot]], plan: Analysis) -> Look:
+def _look(complete: Sequence[int], size: int, ballots: Mapping[int, Sequence[Ballot]], plan: Analysis) -> Look:
     if len(complete) < size:
         return Look(size, None, False)
     seen = [ballot for sheet in complete[:size] for ballot in ballots.get(sheet, ())]
@@ -96,7 +98,7 @@ def _look(complete: Sequence[int], size: int, ballots: Mapping[int, Sequence[_Ba
     return Look(size, width, width is not None and plan.half_width is not None and width <= plan.half_width)
 
 
-def _widest(seen: Sequence[_Ballot], confidence: float) -> float | None:
+def _widest(seen: Sequence[Ballot], confidence: float) -> float | None:
     """Half the width of the headline interval of the net preference; of several pairs of arms, the widest."""
     widths = []
     arms = sorted({arm for ballot in seen for arm in ballot.arms})
@@ -134,8 +136,8 @@ def _when(row: Sequence[object]) -> tuple[datetime, int]:
     return row[3], row[0]
 
 
-def _ballots(session: Session, study_id: int, question: str) -> dict[int, list[_Ballot]]:
-    """The votes on the primary question by sheet: 1 for the first arm, -1 for the second, else 0."""
+def ballots(session: Session, study_id: int, question: str) -> dict[int, list[Ballot]]:
+    """The votes on a question by sheet; golds, repeats and practice left out."""
     first, second = aliased(ImageRow), aliased(ImageRow)
     query = (
         select(SheetRow.id, VoteRow.choice, AssignmentRow.a_is_left, first.arm, second.arm, PromptRow.key)
@@ -149,8 +151,8 @@ def _ballots(session: Session, study_id: int, question: str) -> dict[int, list[_
         .where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1)
         .order_by(VoteRow.id)
     )
-    by_sheet: dict[int, list[_Ballot]] = defaultdict(list)
+    by_sheet: dict[int, list[Ballot]] = defaultdict(list)
     for sheet, choice, a_is_left, arm_a, arm_b, prompt in session.execute(query):
         side = {"left": 1.0, "right": -1.0}.get(choice, 0.0)
-        by_sheet[sheet].append(_Ballot((arm_a, arm_b), prompt, sheet, side if a_is_left else -side))
+        by_sheet[sheet].append(Ballot((arm_a, arm_b), prompt, sheet, side if a_is_left else -side))
     return by_sheet

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from evalkit.errors import VotingError
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.identity import digest
 from evalkit.spec.resolve import ResolvedStudy
@@ -50,12 +51,14 @@ def freeze(
     """Writes study, prompts, images, comparisons and sheets. `parallel`: prompts to take translations from."""
     hands = _hands(resolved, shown, link)
     deck = _deck(hands)
-    spec = _spec(resolved, deck)
+    spec = _spec(resolved, deck) | _warned(resolved, [item.prompt for item in shown.pictures])
     study = StudyRow(slug=resolved.study.name, study_sha=resolved.sha, spec=spec, opened_at=now)
     session.add(study)
     session.flush()
     seed = digest([spec["voting"]["seed"], resolved.sha])
-    sheets = decks.draw(deck, Plan.of(spec), spec["sheets"], seed)
+    plan = Plan.of(spec)
+    _require_choice(plan, deck)
+    sheets = decks.draw(deck, plan, plan.design.wave(spec["sheets"]), seed)
     images = _images(session, study.id, shown, link, parallel)
     rows = _comparisons(session, study.id, hands, images, planned(sheets))
     add_sheets(session, study.id, sheets, rows)
@@ -169,6 +172,23 @@ def _spec(resolved: ResolvedStudy, deck: Deck) -> dict[str, Any]:
         "voting": design.model_dump(mode="json", exclude=None if design.votes_per_comparison is None else {"raters"}),
         "analysis": resolved.study.analysis.model_dump(mode="json"),
     }
+
+
+def _require_choice(plan: Plan, deck: Deck) -> None:
+    """Refuses adaptive pairing where there is nothing to adapt."""
+    arms = {pair.arms for pair in deck.pairs}
+    if plan.design.pairing == "even" or (len(arms) > 1 and plan.design.per_sheet(len(deck.pairs)) < len(deck.pairs)):
+        return
+    hint = "use pairing: even, or more than two systems and fewer comparisons_per_rater"
+    raise VotingError("adaptive pairing has nothing to choose", where="voting.pairing", hint=hint)
+
+
+def _warned(resolved: ResolvedStudy, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
+    """The keys of the prompts whose images stay hidden until a rater asks; nothing where the study warns of none."""
+    design = resolved.study.voting
+    names = set(design.content_warning) if design else set()
+    marked = {prompt.key for prompt in prompts if names & {prompt.key, prompt.category, prompt.challenge}}
+    return {"warned": sorted(marked)} if marked else {}
 
 
 def _by_language(deck: Deck) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,23 +57,25 @@ def image_bytes(session: Session, settings: Settings, image_key: str, mac: str) 
     """The PNG behind an address: the rater is found by the address itself.
 
     Raises:
-        VotingError: not an address of an image that a rater of an open study is at, or next to it.
+        VotingError: not an address of an image of the comparison that a rater of an open study is at, of the next one
+            (loaded ahead) or of the one before (to undo).
     """
     secret = signing_secret(settings)
     image = session.scalar(select(ImageRow).where(ImageRow.key == image_key))
     if image is None:
         raise VotingError("no such image")
-    for assignment, token_sha in _seats(session, image, mac[:HINT_DIGITS]):
+    for assignment_id, sheet_id, token_sha in _seats(session, image, mac[:HINT_DIGITS]):
         expected = image_mac(secret, token_sha, image_key)
-        if hmac.compare_digest(expected.encode(), mac.encode("utf-8", "replace")) and _in_reach(assignment):
+        proven = hmac.compare_digest(expected.encode(), mac.encode("utf-8", "replace"))
+        if proven and worksheets.work(session, sheet_id).near(assignment_id):
             return _read(settings.data_dir / Path(image.path))
     raise VotingError("no such image")
 
 
-def _seats(session: Session, image: ImageRow, hint: str) -> Iterator[tuple[AssignmentRow, str]]:
-    """Where raters of an open study meet the image, and the hash of their token."""
+def _seats(session: Session, image: ImageRow, hint: str) -> list[tuple[int, int, str]]:
+    """Where raters of an open study meet the image (assignment, its sheet), and the hash of their token."""
     query = (
-        select(AssignmentRow, RaterRow.token_sha)
+        select(AssignmentRow.id, AssignmentRow.sheet_id, RaterRow.token_sha)
         .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
         .join(RaterRow, SheetRow.rater_id == RaterRow.id)
@@ -83,14 +84,7 @@ def _seats(session: Session, image: ImageRow, hint: str) -> Iterator[tuple[Assig
         .where(RaterRow.token_sha.between(hint, hint + "g"))  # all hexadecimal numbers that begin with it
         .where(RaterRow.revoked_at.is_(None), RaterRow.simulated.is_(False), StudyRow.closed_at.is_(None))
     )
-    return ((assignment, token_sha) for assignment, token_sha in session.execute(query).all())
-
-
-def _in_reach(assignment: AssignmentRow) -> bool:
-    """Whether it is the rater's current comparison, the next one (to load it ahead) or the one before (to undo)."""
-    order = assignment.sheet.assignments
-    current = worksheets.current(assignment.sheet)
-    return abs(order.index(assignment) - (order.index(current) if current else len(order))) <= 1
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
 def _read(path: Path) -> bytes:

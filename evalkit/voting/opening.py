@@ -23,12 +23,13 @@ from evalkit.store.tables import StudyRow
 from evalkit.voting import arms, events, extras, freezing, gallery, seals
 from evalkit.voting.arms import Arms
 from evalkit.voting.gallery import Gallery, Source
-from evalkit.voting.withheld import named, without_flagged
+from evalkit.voting.withheld import SafetyCheck, named, without_flagged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN_FAULTS = 5
+NO_CHECK = SafetyCheck()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Opened:
     per_sheet: int
     gallery: Gallery
     flagged: tuple[str, ...] = ()
-    """images that a safety checker flagged; raters do not see them"""
+    """images that a safety checker or the unsafe-image check objects to; raters do not see them"""
     left_out: int = 0
     """images that are not shown therefore: those beside them too"""
 
@@ -105,6 +106,7 @@ def open_study(
     spare: Sequence[PlannedImage] = (),
     parallel: Sequence[Prompt] = (),
     beside: bool = False,
+    safety: SafetyCheck = NO_CHECK,
 ) -> Opened:
     """Freezes a study: anonymous pictures, comparisons, sheets, and the link from arms to systems in the run folder.
 
@@ -113,6 +115,7 @@ def open_study(
         spare: images for golds and warm-ups (`spare_images`); where they do not suffice, those of `planned` serve.
         parallel: the whole prompt set, for translations of what is shown.
         beside: open it although a study of this name, from a file that was changed since, is open too.
+        safety: what the check for unsafe images said of `planned` and `spare`; it stands in the log.
 
     Raises:
         VotingError: open already, or images are missing or damaged (it says which).
@@ -122,7 +125,8 @@ def open_study(
         _refuse_twice(session, resolved)
         _refuse_changed(session, resolved, beside)
     made = run.read_table("images.parquet", "images")
-    fit, lent = without_flagged(planned, made), without_flagged(spare, made, needed=False)
+    fit = without_flagged(planned, made, safety.above)
+    lent = without_flagged(spare, made, safety.above, needed=False)
     judged = choose(fit.images, made, settings)
     sources = [*judged, *extras.extras(judged, choose(lent.images, made, settings), design)]
     shown = gallery.make(sources, resolved.run_name, settings, progress)
@@ -132,7 +136,7 @@ def open_study(
         _refuse_twice(session, resolved)
         frozen = freezing.freeze(session, resolved, shown, link, now, parallel)
         detail = {"design_sha": seals.design_sha(session, frozen.study_id), "sheets": frozen.sheets}
-        detail |= {"left_out": fit.left_out} if fit.left_out else {}
+        detail |= ({"left_out": fit.left_out} if fit.left_out else {}) | safety.detail
         head = events.append(session, frozen.study_id, "open", now, detail=detail)
         arms.write(run, link)  # before the commit: no study without its link
     flagged = tuple(map(named, fit.flagged))

@@ -31,6 +31,7 @@ class Presented:
 
     `prompt` is empty while `prompt_hidden`: first come the questions that need none, then `reveal`. `translation`: the
     prompt in the rater's language, to stand beside the original. In `practice`, position and total count the warm-ups.
+    `warned`: both images stay hidden until the rater asks to see them. It follows from the prompt, never from a system.
     """
 
     assignment_id: int
@@ -48,15 +49,20 @@ class Presented:
     translation: str | None = None
     translation_lang: str | None = None
     comment: str = ""
+    warned: bool = False
 
 
-def present(assignment: AssignmentRow, sheet: SheetRow, rater: RaterRow, lang: str) -> Presented:
-    """Args: `lang`: of the page; the questions are worded in it, else in English."""
-    pair, study = assignment.comparison, rater.study
+def present(assignment: AssignmentRow, work: worksheets.Work, rater: RaterRow, lang: str) -> Presented:
+    """The comparison that the rater is at.
+
+    Args:
+        work: what is on the rater's sheet.
+        lang: of the page; the questions are worded in it, else in English.
+    """
+    pair, study, sheet = assignment.comparison, rater.study, assignment.sheet
     left, right = (pair.image_a, pair.image_b) if assignment.a_is_left else (pair.image_b, pair.image_a)
-    last, hidden = worksheets.last_finished(sheet), hides(assignment)
-    practice = pair.kind == "warmup"
-    like = [item for item in sheet.assignments if (item.comparison.kind == "warmup") == practice]
+    hidden, practice = hides(assignment), pair.kind == "warmup"
+    like = [place.id for place in work.like(practice=practice)]
     code, said = (None, None) if hidden else translation(left.prompt, study, [*rater.languages, lang])
     return Presented(
         assignment_id=assignment.id,
@@ -66,14 +72,15 @@ def present(assignment: AssignmentRow, sheet: SheetRow, rater: RaterRow, lang: s
         right=right.key,
         questions=tuple(_questions(assignment, sheet, study, lang)),
         answers={vote.question: vote.choice for vote in assignment.votes},
-        position=like.index(assignment) + 1,
+        position=like.index(assignment.id) + 1,
         total=len(like),
-        can_undo=last is not None and pool.untouched(assignment),
+        can_undo=work.last_finished is not None and pool.untouched(assignment),
         practice=practice,
         prompt_hidden=hidden,
         translation=said,
         translation_lang=code,
         comment=assignment.comment.text if assignment.comment else "",
+        warned=left.prompt.key in study.spec.get("warned", ()),
     )
 
 

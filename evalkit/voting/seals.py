@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -75,9 +75,19 @@ def next_draw(session: Session, study_id: int) -> int:
     return (session.scalar(last) or 0) + 1
 
 
-def log_draw(session: Session, study_id: int, number: int, sheets: int, why: str, now: datetime) -> None:
-    """The line of a drawing after the opening, with the hash of what was drawn."""
+def log_draw(
+    session: Session,
+    study_id: int,
+    number: int,
+    sheets: int,
+    why: str,
+    now: datetime,
+    weights: Mapping[tuple[str, str], float] | None = None,
+) -> None:
+    """The line of a drawing after the opening, with the hash of what was drawn, and the shares if they were uneven."""
     detail = {"draw": number, "draw_sha": draw_sha(session, study_id, number), "sheets": sheets, "why": why}
+    if weights:
+        detail["shares"] = {"|".join(arms): round(share, 4) for arms, share in weights.items()}
     events.append(session, study_id, "draw", now, detail=detail)
 
 

@@ -13,17 +13,18 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from evalkit.errors import VotingError
+from evalkit.store import db
 from evalkit.store.tables import (
     CHOICES,
     AssignmentRow,
     CommentRow,
+    ComparisonRow,
+    ImageRow,
     RaterRow,
     ReportRow,
-    SheetRow,
     StudyRow,
     VoteRow,
 )
@@ -38,6 +39,16 @@ REASON_LENGTH = 500
 COMMENT_LENGTH = 2000
 HOLD_HOURS, SESSION_MINUTES = 48.0, 30  # of studies that were frozen before they could say
 
+ANSWERED = (joinedload(AssignmentRow.sheet), joinedload(AssignmentRow.votes), joinedload(AssignmentRow.reports))
+_PAIR = joinedload(AssignmentRow.comparison)
+WHOLE = (
+    *ANSWERED,
+    joinedload(AssignmentRow.comment),
+    _PAIR.joinedload(ComparisonRow.image_a).joinedload(ImageRow.prompt),
+    _PAIR.joinedload(ComparisonRow.image_b).joinedload(ImageRow.prompt),
+)
+"""What a request needs of an assignment, in one query"""
+
 
 @dataclass(frozen=True)
 class RaterState:
@@ -45,7 +56,8 @@ class RaterState:
 
     `total` and `done` count what is shown after practice, golds and repeats included: nobody can tell those apart.
     `break_due`: `session_minutes` of work without a rest. `return_url`: where a recruiting platform wants its people
-    back, once they are through. `mode`: study, pilot or preview.
+    back, once they are through. `mode`: study, pilot or preview. `warns`: some of the study's images may disturb.
+    `covers`: the rater wants every pair hidden until they ask to see it.
     """
 
     rater_id: int
@@ -65,6 +77,8 @@ class RaterState:
     session_minutes: int = 30
     return_url: str | None = None
     mode: str = "study"
+    warns: bool = False
+    covers: bool = False
 
 
 def enter(session: Session, token: str, now: datetime) -> RaterState:
@@ -73,7 +87,9 @@ def enter(session: Session, token: str, now: datetime) -> RaterState:
     Raises:
         VotingError: the token is unknown, expired or withdrawn, in words for the rater.
     """
-    return _state(session, invites.find(session, token, now), now)
+    rater = invites.find(session, token, now)
+    sheet = worksheets.sheet_of(session, rater)
+    return _state(rater, worksheets.work(session, sheet.id) if sheet else worksheets.Work(), now)
 
 
 def consent(
@@ -101,14 +117,29 @@ def next_comparison(session: Session, rater_id: int, now: datetime, lang: str = 
     """
     rater = _rater(session, rater_id, now)
     sheet = worksheets.sheet_of(session, rater)
-    _working(session, rater_id, now, logs=sheet is None)
+    _require_open(session, rater, logs=sheet is None)
     sheet = sheet or worksheets.take(session, rater, now)
-    assignment = worksheets.current(sheet)
-    if assignment is None:
+    return _shown(session, rater, worksheets.work(session, sheet.id), now, lang)
+
+
+def whereabouts(
+    session: Session, rater_id: int, now: datetime, lang: str = "en"
+) -> tuple[RaterState, Presented | None]:
+    """Where a rater who has a sheet stands, and the comparison that they are at; None once they are through."""
+    rater = _rater(session, rater_id, now)
+    sheet = worksheets.sheet_of(session, rater)
+    work = worksheets.work(session, sheet.id) if sheet else worksheets.Work()
+    state = _state(rater, work, now)
+    return state, None if state.closed else _shown(session, rater, work, now, lang)
+
+
+def _shown(session: Session, rater: RaterRow, work: worksheets.Work, now: datetime, lang: str) -> Presented | None:
+    if work.current is None:
         return None
+    assignment = session.get_one(AssignmentRow, work.current.id, options=WHOLE)
     assignment.served_at = assignment.served_at or now
     worksheets.hold(assignment, rater.study.spec["voting"].get("hold_hours", HOLD_HOURS), now)
-    return presenting.present(assignment, sheet, rater, lang)
+    return presenting.present(assignment, work, rater, lang)
 
 
 def reveal(session: Session, rater_id: int, assignment_id: int, now: datetime) -> None:
@@ -121,7 +152,7 @@ def reveal(session: Session, rater_id: int, assignment_id: int, now: datetime) -
     assignment = _assignment(session, rater, assignment_id)
     if not presenting.hides(assignment):
         return
-    _require_current(assignment)
+    _require_current(session, assignment)
     answered = {vote.question for vote in assignment.votes}
     if presenting.without_prompt(rater.study) - answered and not assignment.reports:
         raise VotingError("Please answer the first question before you read the text.")
@@ -133,7 +164,7 @@ def comment(session: Session, rater_id: int, assignment_id: int, text: str, now:
     """Stores what a rater writes about the comparison that they are at; an empty text removes it."""
     rater = _working(session, rater_id, now)
     assignment = _assignment(session, rater, assignment_id)
-    _require_current(assignment)
+    _require_current(session, assignment)
     said = text.strip()[:COMMENT_LENGTH]
     if not said:
         assignment.comment = None
@@ -171,7 +202,7 @@ def cast(
     vote = next((vote for vote in assignment.votes if vote.question == question), None)
     if vote is not None and vote.choice == choice:
         return
-    _require_current(assignment)
+    _require_current(session, assignment)
     presenting.require_in_order(assignment, rater.study, question)
     if vote is None:
         assignment.votes.append(vote := VoteRow(question=question))
@@ -190,7 +221,7 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
     assignment = _assignment(session, rater, assignment_id)
     if assignment.finished_at is not None:
         return
-    _require_current(assignment)
+    _require_current(session, assignment)
     missing = set(assignment.sheet.questions) - {vote.question for vote in assignment.votes}
     if missing and not assignment.reports:
         raise VotingError("Please answer every question first.")
@@ -204,10 +235,12 @@ def undo(session: Session, rater_id: int, now: datetime) -> bool:
     """Opens the comparison finished last again, as long as nothing was answered on the next; says whether it did."""
     rater = _working(session, rater_id, now, logs=True)
     sheet = worksheets.sheet_of(session, rater)
-    last = worksheets.last_finished(sheet) if sheet else None
-    if sheet is None or last is None or not pool.untouched(worksheets.current(sheet)):
+    work = worksheets.work(session, sheet.id) if sheet else worksheets.Work()
+    last, current = work.last_finished, work.current
+    if last is None or (current and not pool.untouched(session.get(AssignmentRow, current.id))):
         return False
-    last.finished_at = None
+    session.get_one(AssignmentRow, last.id).finished_at = None
+    session.flush()
     events.append(session, rater.study_id, "undo", now, detail={"assignment": last.id})
     return True
 
@@ -224,14 +257,14 @@ def report_image(session: Session, rater_id: int, assignment_id: int, side: str,
         raise VotingError("This answer is not one of those offered.", hint="Please load the page again.")
     if any(report.side == side for report in assignment.reports):
         return
-    _require_current(assignment)
+    _require_current(session, assignment)
     assignment.reports.append(ReportRow(side=side, reason=reason[:REASON_LENGTH], at=now))
     session.flush()
 
 
 def _rater(session: Session, rater_id: int, now: datetime) -> RaterRow:
     """The rater, held for this transaction: two tabs of one person wait for each other."""
-    rater = session.get(RaterRow, rater_id, with_for_update=True)
+    rater = db.held(session, RaterRow, rater_id)
     if rater is None:
         raise VotingError("This link is not known.", hint="Please copy the whole link from your invitation.")
     invites.require_valid(rater, now)
@@ -239,54 +272,59 @@ def _rater(session: Session, rater_id: int, now: datetime) -> RaterRow:
 
 
 def _working(session: Session, rater_id: int, now: datetime, *, logs: bool = False) -> RaterRow:
-    """A rater who may vote now. The study is held too, so that closing waits for votes that are under way."""
+    """A rater who may vote now."""
     rater = _rater(session, rater_id, now)
-    if rater.consented_at is None:
-        raise VotingError("Please agree to take part first.")
-    study = session.scalars(select(StudyRow).where(StudyRow.id == rater.study_id).with_for_update(read=not logs)).one()
-    if study.closed_at is not None:
-        raise VotingError("This study is closed; no more answers are taken.", hint="Thank you for your time.")
+    _require_open(session, rater, logs=logs)
     return rater
 
 
+def _require_open(session: Session, rater: RaterRow, *, logs: bool) -> None:
+    """The study is held too, so that closing waits for votes that are under way."""
+    if rater.consented_at is None:
+        raise VotingError("Please agree to take part first.")
+    study = db.held(session, StudyRow, rater.study_id, share=not logs)
+    if study is None or study.closed_at is not None:
+        raise VotingError("This study is closed; no more answers are taken.", hint="Thank you for your time.")
+
+
 def _assignment(session: Session, rater: RaterRow, assignment_id: int) -> AssignmentRow:
-    assignment = session.get(AssignmentRow, assignment_id)
+    assignment = session.get(AssignmentRow, assignment_id, options=ANSWERED)
     if assignment is None or assignment.sheet.rater_id != rater.id:
         raise VotingError("This comparison is not yours.", hint="Please load the page again.")
     return assignment
 
 
-def _require_current(assignment: AssignmentRow) -> None:
-    current = worksheets.current(assignment.sheet)
-    if current is not assignment or assignment.served_at is None:
+def _require_current(session: Session, assignment: AssignmentRow) -> None:
+    current = worksheets.work(session, assignment.sheet_id).current
+    if current is None or current.id != assignment.id or assignment.served_at is None:
         raise VotingError("This comparison is not the one being asked.", hint="Please load the page again.")
 
 
-def _state(session: Session, rater: RaterRow, now: datetime) -> RaterState:
-    study, sheet = rater.study, worksheets.sheet_of(session, rater)
-    counted = [item for item in sheet.assignments if item.comparison.kind != "warmup"] if sheet else []
-    spec, current = study.spec, worksheets.current(sheet) if sheet else None
-    total = len(counted) if sheet else spec.get("items_per_rater", spec["comparisons_per_rater"])
-    done = sum(item.finished_at is not None for item in counted)
-    finished = sheet is not None and current is None
+def _state(rater: RaterRow, work: worksheets.Work, now: datetime) -> RaterState:
+    study, spec, current = rater.study, rater.study.spec, work.current
+    counted = work.like(practice=False)
+    total = len(counted) if work.places else spec.get("items_per_rater", spec["comparisons_per_rater"])
+    done = sum(place.finished_at is not None for place in counted)
+    finished = bool(work.places) and current is None
     session_minutes = spec["voting"].get("session_minutes", SESSION_MINUTES)
     return RaterState(
         rater_id=rater.id, study_id=study.id, title=spec["title"], consented=rater.consented_at is not None, done=done,
         total=total, finished=finished, completion_code=rater.completion_code if finished else None,
         languages=tuple(rater.languages), miniature=spec["miniature"], closed=study.closed_at is not None,
-        estimated_minutes=round((total - done) * _pace(sheet, len(spec["questions"])) / 60, 1),
-        practising=current is not None and current.comparison.kind == "warmup",
-        break_due=sheet is not None and not finished and worksheets.spell_minutes(sheet, now) >= session_minutes,
+        estimated_minutes=round((total - done) * _pace(work, len(spec["questions"])) / 60, 1),
+        practising=current is not None and current.kind == "warmup",
+        break_due=not finished and work.spell_minutes(now) >= session_minutes,
         session_minutes=session_minutes, mode=study.mode,
+        warns=bool(spec.get("warned")), covers=bool(rater.viewing.get("covers")),
         return_url=rater.return_url.replace("{code}", rater.completion_code) if finished and rater.return_url else None,
     )  # fmt: skip
 
 
-def _pace(sheet: SheetRow | None, questions: int) -> float:
+def _pace(work: worksheets.Work, questions: int) -> float:
     """Seconds for a comparison: the rater's own median from the third on."""
     taken = [
-        min((item.finished_at - item.served_at).total_seconds(), PACE_CAP)
-        for item in (sheet.assignments if sheet else ())
-        if item.finished_at and item.served_at
+        min((place.finished_at - place.served_at).total_seconds(), PACE_CAP)
+        for place in work.places
+        if place.finished_at and place.served_at
     ]
     return max(0.0, median(taken)) if len(taken) >= 3 else SECONDS_PER_QUESTION * questions

@@ -16,7 +16,7 @@ from evalkit.store.tables import ComparisonRow, ImageRow, PromptRow, SheetRow, S
 from evalkit.voting import decks, freezing, seals
 from evalkit.voting.arranging import Extras
 from evalkit.voting.decks import Card, Deck, Plan
-from evalkit.voting.drawing import Gold, Pair
+from evalkit.voting.drawing import Gold, Pair, Weights
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,19 @@ def deck_of(session: Session, study_id: int) -> tuple[Deck, dict[Card, int]]:
 
 
 def draw_more(
-    session: Session, study: StudyRow, sheets: int, why: str, now: datetime, *, simulated: bool = False
+    session: Session,
+    study: StudyRow,
+    sheets: int,
+    why: str,
+    now: datetime,
+    *,
+    simulated: bool = False,
+    weights: Weights | None = None,
 ) -> list[SheetRow]:
     """Draws further sheets by the frozen rules, and says so in the log.
+
+    Args:
+        weights: uneven shares of the pairs of arms, where pairing is adaptive; the log keeps them.
 
     Raises:
         VotingError: the study is closed.
@@ -67,9 +77,9 @@ def draw_more(
         raise VotingError("the study is closed", hint="no more sheets are drawn")
     deck, rows = deck_of(session, study.id)
     number = seals.next_draw(session, study.id)
-    drawn = decks.draw(deck, Plan.of(study.spec), sheets, digest([why, number, study.study_sha]))
+    drawn = decks.draw(deck, Plan.of(study.spec), sheets, digest([why, number, study.study_sha]), weights)
     made = freezing.add_sheets(session, study.id, drawn, rows, simulated=simulated, draw=number)
-    seals.log_draw(session, study.id, number, len(made), why, now)
+    seals.log_draw(session, study.id, number, len(made), why, now, weights)
     return made
 
 

@@ -78,14 +78,17 @@ def upper_bound(area: Estimate) -> float | None:
 
 
 def pooled(visits: Sequence[Sequence[SeenImage]]) -> list[SeenImage]:
-    """The images of several visits, their comparisons numbered anew."""
+    """The images of several visits, their comparisons numbered anew; each image once, however many raters saw it.
+
+    Its address holds its key: learned from one visit and tried on another, any classifier would know it again.
+    """
     longest = 1 + max((image.comparison for visit in visits for image in visit), default=0)
     offset = longest + (10 - longest % 10)  # keeps the parts that are learned from
-    return [
-        replace(image, comparison=image.comparison + offset * number)
-        for number, visit in enumerate(visits)
-        for image in visit
-    ]
+    first: dict[str, SeenImage] = {}
+    for number, visit in enumerate(visits):
+        for image in visit:
+            first.setdefault(image.key, replace(image, comparison=image.comparison + offset * number))
+    return list(first.values())
 
 
 def side_share(images: Sequence[SeenImage], ours: Sequence[bool]) -> SignificanceTest:

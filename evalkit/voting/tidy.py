@@ -24,7 +24,7 @@ from evalkit.store.tables import (
     SheetRow,
     VoteRow,
 )
-from evalkit.voting import conduct
+from evalkit.voting import backgrounds, conduct
 from evalkit.voting.arms import Arms
 from evalkit.voting.conduct import Conduct
 
@@ -61,6 +61,7 @@ class _Cast:
     vote: VoteRow
     assignment: AssignmentRow
     code: str
+    prompt_hidden: bool
     prompt_key: str
     lang: str
     pair: ComparisonRow
@@ -71,7 +72,9 @@ class _Cast:
 def _cast(session: Session, study_id: int) -> Iterator[_Cast]:
     first, second = aliased(ImageRow), aliased(ImageRow)
     query = (
-        select(VoteRow, AssignmentRow, RaterRow.code, PromptRow.key, PromptRow.lang, ComparisonRow)
+        select(
+            VoteRow, AssignmentRow, RaterRow.code, SheetRow.hides_prompt, PromptRow.key, PromptRow.lang, ComparisonRow
+        )
         .add_columns(first, second)
         .join(AssignmentRow, VoteRow.assignment_id == AssignmentRow.id)
         .join(SheetRow, AssignmentRow.sheet_id == SheetRow.id)
@@ -110,6 +113,7 @@ def _vote(cast: _Cast, link: Arms, systems: Sequence[str]) -> dict[str, Any]:
         "kind": "repeat" if pair.kind == "vote" and assignment.occasion > 1 else pair.kind,
         "occasion": assignment.occasion,
         "position": assignment.position,
+        "prompt_hidden": cast.prompt_hidden,
         "response_ms": vote.response_ms,
         "cast_at": vote.cast_at.isoformat(timespec="milliseconds"),
         "simulated": vote.simulated,
@@ -125,13 +129,15 @@ def raters(session: Session, study_id: int, cast: pd.DataFrame, rules: Exclusion
     """Everybody who was invited, as a table of `frames.RATERS`, with their number of votes in `cast`.
 
     `excluded_because` names the rules that exclude a rater; their votes stay in the table of votes. A rater who
-    answered no gold has no gold accuracy (NaN), and one without a repeat no consistency.
+    answered no gold has no gold accuracy (NaN), and one without a repeat no consistency. What they told of themselves
+    is there as far as `backgrounds.shareable` lets it out.
     """
     import pandas as pd
 
     counts, did = cast["rater"].value_counts(), conduct.conduct(session, study_id)
-    found = session.scalars(select(RaterRow).where(RaterRow.study_id == study_id).order_by(RaterRow.code))
-    rows = [_rater(rater, int(counts.get(rater.code, 0)), did.get(rater.id), rules) for rater in found]
+    found = session.scalars(select(RaterRow).where(RaterRow.study_id == study_id).order_by(RaterRow.code)).all()
+    told = backgrounds.shareable(found)
+    rows = [_rater(rater, int(counts.get(rater.code, 0)), did.get(rater.id), rules) | told[rater.id] for rater in found]
     return frames.conform(pd.DataFrame(rows, columns=list(frames.RATERS)), "raters")
 
 

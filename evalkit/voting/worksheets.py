@@ -2,33 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
-from evalkit.store.tables import AssignmentRow, RaterRow, SheetRow
-from evalkit.voting import pool
+from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, SheetRow
+from evalkit.voting import adapting, pool
 
 REST = timedelta(minutes=5)
 """So long without an answer, and a new spell of work begins."""
 
 
+class Place(NamedTuple):
+    """One assignment of a sheet, as far as it matters for what comes next."""
+
+    id: int
+    kind: str
+    served_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A sheet's assignments in their order, read in one go."""
+
+    places: tuple[Place, ...] = ()
+
+    @property
+    def current(self) -> Place | None:
+        """The first unfinished one; None once all are done."""
+        return next((place for place in self.places if place.finished_at is None), None)
+
+    @property
+    def last_finished(self) -> Place | None:
+        """The one before the current one."""
+        return next((place for place in reversed(self.places) if place.finished_at is not None), None)
+
+    def like(self, *, practice: bool) -> list[Place]:
+        """The warm-ups, or all the others."""
+        return [place for place in self.places if (place.kind == "warmup") == practice]
+
+    def near(self, assignment_id: int) -> bool:
+        """Whether an assignment is the current one, the next or the one before."""
+        order, current = [place.id for place in self.places], self.current
+        return abs(order.index(assignment_id) - (order.index(current.id) if current else len(order))) <= 1
+
+    def spell_minutes(self, now: datetime) -> float:
+        """Minutes of work since the last rest of `REST` or more."""
+        times = sorted(place.finished_at for place in self.places if place.finished_at is not None)
+        if not times or now - times[-1] >= REST:
+            return 0.0
+        first = times[-1]
+        for time in reversed(times):
+            if first - time >= REST:
+                break
+            first = time
+        return max(0.0, (now - first).total_seconds() / 60)
+
+
+def work(session: Session, sheet_id: int) -> Work:
+    """What is on a sheet."""
+    query = (
+        select(AssignmentRow.id, ComparisonRow.kind, AssignmentRow.served_at, AssignmentRow.finished_at)
+        .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
+        .where(AssignmentRow.sheet_id == sheet_id)
+        .order_by(AssignmentRow.position)
+    )
+    return Work(tuple(Place(*row) for row in session.execute(query)))
+
+
 def sheet_of(session: Session, rater: RaterRow) -> SheetRow | None:
     """The sheet that the rater has taken, if any."""
     return session.scalar(select(SheetRow).where(SheetRow.rater_id == rater.id))
-
-
-def current(sheet: SheetRow) -> AssignmentRow | None:
-    """The first unfinished assignment; None once all are done."""
-    return next((assignment for assignment in sheet.assignments if assignment.finished_at is None), None)
-
-
-def last_finished(sheet: SheetRow) -> AssignmentRow | None:
-    """The assignment that was finished last: the one before the current one."""
-    finished = [assignment for assignment in sheet.assignments if assignment.finished_at is not None]
-    return finished[-1] if finished else None
 
 
 def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
@@ -41,6 +90,8 @@ def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
     free = free.where(SheetRow.simulated == rater.simulated).where(_readable(session, rater))
     one = free.order_by(SheetRow.id).limit(1).with_for_update(skip_locked=True)
     sheet = session.scalar(one) or pool.leftovers(session, rater, _readable(session, rater), now)
+    if sheet is None and adapting.next_wave(session, rater, now):
+        sheet = session.scalar(one)
     if sheet is None:
         raise VotingError("All places in this study are taken.", hint="Thank you for your interest.")
     sheet.rater_id = rater.id
@@ -69,16 +120,3 @@ def hold(assignment: AssignmentRow, hours: float, now: datetime) -> None:
         timedelta(hours=1), timedelta(hours=hours) / 2
     ):
         assignment.expires_at = until
-
-
-def spell_minutes(sheet: SheetRow, now: datetime) -> float:
-    """Minutes of work since the last rest of `REST` or more."""
-    times = sorted(item.finished_at for item in sheet.assignments if item.finished_at is not None)
-    if not times or now - times[-1] >= REST:
-        return 0.0
-    first = times[-1]
-    for time in reversed(times):
-        if first - time >= REST:
-            break
-        first = time
-    return max(0.0, (now - first).total_seconds() / 60)

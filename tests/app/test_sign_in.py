@@ -1,52 +1,78 @@
-"""Signing in by OpenID Connect: the researcher's app is served without a password where a provider is named."""
+"""Signing in by OpenID Connect, the whole way, with a provider on this machine: who is on the list comes in."""
 
 from __future__ import annotations
-
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import requests
 from pydantic import SecretStr
 
+from evalkit.voting import server
+from tests.app.identity_provider import CLIENT, SECRET, provider
 from tests.app.serving import serve
 
-
-@pytest.fixture
-def provider():
-    """The address of an identity provider, as far as its description goes."""
-
-    class Described(BaseHTTPRequestHandler):
-        def do_GET(self):
-            here = f"http://127.0.0.1:{self.server.server_port}"
-            known = {"issuer": here, "authorization_endpoint": f"{here}/authorize", "token_endpoint": f"{here}/token"}
-            known |= {"jwks_uri": f"{here}/jwks", "response_types_supported": ["code"]}
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(known).encode())
-
-        def log_message(self, *_):
-            pass
-
-    running = HTTPServer(("127.0.0.1", 0), Described)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
+ADA = {"email": "ada@lab.example", "email_verified": True, "name": "Ada"}
 
 
-def test_it_starts_without_a_password_and_passes_no_forged_request_on(trial, provider, tmp_path):
+@pytest.fixture(scope="module")
+def known():
     pytest.importorskip("authlib", reason="authlib is not installed (pip install evalkit[oidc])")
-    told = {"oidc_client_id": "evalkit", "oidc_client_secret": SecretStr("s3cret-of-the-client")}
-    told |= {
-        "oidc_metadata_url": f"{provider}/.well-known/openid-configuration",
-        "researcher_emails": "ada@lab.example",
-    }
-    settings = trial.settings.model_copy(update={**told, "researcher_password": None})
-    with serve("researcher", settings, tmp_path / "log") as address:
-        answer = requests.get(
-            f"{address}/auth/login", params={"provider": "default"}, allow_redirects=False, timeout=60
-        )
+    with provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def researcher(trial, known, tmp_path_factory):
+    """The address of the researcher's app, which knows no password."""
+    port = server._free_port()
+    told = {"oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET), "researcher_password": None}
+    told |= {"oidc_metadata_url": f"{known.address}/.well-known/openid-configuration"}
+    told |= {"oidc_redirect_url": f"http://localhost:{port}/oauth2callback", "researcher_emails": ADA["email"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "_free_port", lambda: port)
+        log = tmp_path_factory.mktemp("log") / "researcher.log"
+        with serve("researcher", trial.settings.model_copy(update=told), log):
+            yield f"http://localhost:{port}"
+
+
+def test_it_starts_without_a_password_and_passes_no_forged_request_on(researcher):
+    query = {"provider": "default"}
+    answer = requests.get(f"{researcher}/auth/login", params=query, allow_redirects=False, timeout=60)
     assert answer.is_redirect and answer.headers["Location"] == "/"  # not signed by the app: not passed on
-    assert "s3cret" not in answer.text + str(answer.headers)
+    assert SECRET not in answer.text + str(answer.headers)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("claims", "forged", "seen"),
+    [
+        (ADA, False, "trial"),
+        ({**ADA, "email": "ADA@Lab.example "}, False, "trial"),
+        ({**ADA, "email": "eve@lab.example"}, False, "not on the list of researchers"),
+        ({**ADA, "email_verified": False}, False, "not on the list of researchers"),
+        (ADA, True, "Sign in"),
+    ],
+    ids=["on-the-list", "written-otherwise", "not-on-the-list", "not-verified", "forged-signature"],
+)
+def test_who_signs_in_sees_the_studies_if_on_the_list(require, chromium, known, researcher, claims, forged, seen):
+    require("browser")
+    known.claims, known.forged = claims, forged
+    known.asked.clear()
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(researcher)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{researcher}/**")
+    page.get_by_text(seen).first.wait_for()
+    if forged:
+        page.wait_for_timeout(1500)
+        assert page.get_by_text("trial").count() == 0
+    assert {"/authorize", "/token", "/jwks"} <= set(known.asked)
+    cookies = [cookie for cookie in context.cookies() if cookie["name"].startswith("_streamlit_user")]
+    assert bool(cookies) != forged and all(one["httpOnly"] and one["sameSite"] == "Lax" for one in cookies)
+    if not forged:  # F5 keeps it; signing out ends it
+        page.reload()
+        page.get_by_text(seen).first.wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="Sign in").wait_for()
+    context.close()

@@ -28,7 +28,9 @@ class Tab:
 
     async def open(self) -> None:
         url = f"ws://{urlsplit(self.address).netloc}/_stcore/stream"
-        self._socket = await connect(url, subprotocols=["streamlit"], max_size=2**26, proxy=None, compression=None)
+        self._socket = await connect(
+            url, subprotocols=["streamlit"], max_size=2**26, proxy=None, compression=None, open_timeout=120
+        )
         await self.run()
 
     async def close(self) -> None:

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.voting --evalkit 100 200 400 --plain 10 20 40
 
-Each rater holds a websocket, loads both pictures of a comparison, gives two answers and goes on, one comparison in
-ten seconds. An answer is acknowledged when the browser may say "Saved": evalkit once it is committed, the plain app
-once the run of its script is through. Answers are counted in the database afterwards. Capacity: the largest number of
-raters at which 95 % of answers are acknowledged in under a second, and none is lost.
+Each rater opens the page, holds a websocket, loads both pictures of a comparison, gives two answers and goes on, one
+comparison in ten seconds; they arrive over ten seconds, each at a moment of their own. One visit before the first
+stage warms the server. An answer is acknowledged when the browser may say "Saved": evalkit once it is committed, the
+plain app once the run of its script is through. Answers are counted in the database afterwards. Capacity: the largest
+number of raters at which 95 % of answers are acknowledged in under a second, and none is lost.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Stage:
     raters: int
     acknowledged: list[float] = field(default_factory=list)
     shown: list[float] = field(default_factory=list)
+    opened: list[float] = field(default_factory=list)
     failed: int = 0
     stored: int = 0
     server_cpu: float = 0.0
@@ -67,10 +69,10 @@ class Stage:
 
     def row(self) -> str:
         half, most, all_ = 1000 * np.quantile(self.acknowledged or [np.nan], [0.5, 0.95, 1])
-        pair = 1000 * np.quantile(self.shown or [np.nan], 0.95)
+        pair, page = (1000 * np.quantile(times or [np.nan], 0.95) for times in (self.shown, self.opened))
         lost = len(self.acknowledged) - self.stored
         cpu = f"{100 * self.server_cpu / self.seconds:.0f} % | {100 * self.client_cpu / self.seconds:.0f} %"
-        times = f"{half:.0f} | {most:.0f} | {all_:.0f} | {pair:.0f}"
+        times = f"{half:.0f} | {most:.0f} | {all_:.0f} | {pair:.0f} | {page:.0f}"
         verdict = "yes" if self.bears else "no"
         return f"| {self.app} | {self.raters} | {len(self.acknowledged)} | {lost} | {times} | {cpu} | {verdict} |"
 
@@ -101,17 +103,30 @@ async def paced(number: int, raters: int, comparison: Callable[[], Awaitable[Non
         await comparison()
 
 
-def evalkit_work(study: OpenStudy, address: str, raters: int) -> Work:
-    """A rater of the served study, who has consented already."""
+def consented(study: OpenStudy, raters: int) -> list[invites.Invite]:
+    """Raters who have agreed to take part."""
     with db.session(study.engine) as session:
         made = invites.invite(session, study.study_id, count=raters, valid_days=1, now=datetime.now(UTC))
         for invite in made:
             serving.consent(session, invite.rater_id, "1", datetime.now(UTC))
+    return made
+
+
+async def opened(tab: Tab, number: int, raters: int, stage: Stage) -> None:
+    """Opens the page, when it is this rater's moment to arrive."""
+    await asyncio.sleep(PACE * number / raters)
+    started = time.monotonic()
+    await tab.open()
+    stage.opened.append(time.monotonic() - started)
+
+
+def evalkit_work(study: OpenStudy, address: str, raters: int) -> Work:
+    """A rater of the served study, who has consented already."""
+    made = consented(study, raters)
 
     async def work(number: int, stage: Stage) -> None:
         tab, token = Tab(address, f"t={made[number].token}&step=go"), made[number].token
-        await asyncio.sleep(PACE * number / raters)
-        await tab.open()
+        await opened(tab, number, raters, stage)
         while tab.component is None:  # an overloaded server may say that something went wrong; one loads the page again
             stage.failed += 1
             await asyncio.sleep(2)
@@ -158,8 +173,7 @@ def plain_work(address: str, raters: int) -> Work:
 
     async def work(number: int, stage: Stage) -> None:
         tab, pair = Tab(address), iter(range(10**6))
-        await asyncio.sleep(PACE * number / raters)
-        await tab.open()
+        await opened(tab, number, raters, stage)
 
         async def pictures() -> None:
             for url in tab.images:
@@ -183,6 +197,13 @@ def plain_work(address: str, raters: int) -> Work:
         await tab.close()
 
     return work
+
+
+async def warm(address: str, query: str = "") -> None:
+    """One visit, so that a server that has just started has loaded what it needs."""
+    tab = Tab(address, query)
+    await tab.open()
+    await tab.close()
 
 
 @contextmanager
@@ -215,6 +236,7 @@ def run_evalkit(study: OpenStudy, numbers: list[int], folder: Path) -> list[Stag
     port = free_port()
     words, found = command("rater", port, "127.0.0.1"), []
     with server(words, study.settings.environment(), port, folder / "evalkit.log") as (address, pid):
+        asyncio.run(warm(address, f"t={consented(study, 1)[0].token}&step=go"))
         for raters in numbers:
             before = votes(study)
             result = asyncio.run(stage("evalkit", raters, evalkit_work(study, address, raters), pid))
@@ -234,6 +256,7 @@ def run_plain(images: Path, numbers: list[int], folder: Path) -> list[Stage]:
     words = [sys.executable, "-m", "streamlit", "run", "tests/benchmarks/plain_voting_app.py", f"--server.port={port}"]
     environment = {**os.environ, "PLAIN_IMAGES": str(images), "PLAIN_DATABASE": str(database)}
     with server(words, environment, port, folder / "plain.log") as (address, pid):
+        asyncio.run(warm(address))
         for raters in numbers:
             before = plain_votes(database)
             result = asyncio.run(stage("plain st.image", raters, plain_work(address, raters), pid))
@@ -259,7 +282,7 @@ def new_study(folder: Path, raters: int) -> OpenStudy:
 
 HEAD = (
     "| app | raters | answers acknowledged | lost | median, ms | 95 %, ms | slowest, ms | next pair 95 %, ms"
-    " | server CPU | client CPU | bears it |\n|---|---|---|---|---|---|---|---|---|---|---|"
+    " | page 95 %, ms | server CPU | client CPU | bears it |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -283,7 +306,7 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="evalkit-load-") as name:
         folder = Path(name)
-        study = new_study(folder / "checkout", sum(chosen.evalkit) or 1)
+        study = new_study(folder / "checkout", sum(chosen.evalkit) + 1)
         print(HEAD, flush=True)
         ours = run_evalkit(study, chosen.evalkit, folder)
         theirs = run_plain(study.settings.data_dir / "voting", chosen.plain, folder)

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 from evalkit.checks import representation
 from evalkit.checks._check import Material
 from evalkit.checks._faces import NO_FACE, UNSURE, Seen
-from evalkit.errors import SpecError
+from evalkit.errors import SpecError, UnavailableError
 from evalkit.spec.audit import Audit
-from evalkit.spec.study import Study
+from evalkit.spec.study import MetricChoice, Study
 
 PROMPTS, IMAGES = 12, 20
 
@@ -25,11 +25,19 @@ def material(settings, **audit) -> Material:
         }
     )
     rows = [
-        {"key": f"{p}-{i}", "system": "one", "lang": "en", "prompt_key": f"p-{p}", "image_index": i, "problem": ""}
+        {
+            "key": f"{p}-{i}",
+            "sha256": f"{p}-{i}",
+            "system": "one",
+            "lang": "en",
+            "prompt_key": f"p-{p}",
+            "image_index": i,
+        }
         for p in range(PROMPTS)
         for i in range(IMAGES)
     ]
-    images = pd.DataFrame(rows).assign(file=settings.root / "none.png", flagged=False, blank=False)
+    images = pd.DataFrame(rows).assign(system="one", lang="en", problem="", flagged=False, blank=False)
+    images["file"] = settings.root / "none.png"
     return Material(study, Audit(people=True, **audit), (), images, (), settings, settings.root)
 
 
@@ -99,6 +107,54 @@ def test_a_drawn_face_is_found_and_has_the_tone_it_was_drawn_with(place, tmp_pat
     draw_face(place).save(tmp_path / "face.png")
     seen = look(tmp_path / "face.png")
     assert seen.skin_tone == f"Monk {place}" and seen.faces == 1
+
+
+def test_heims_two_figures_are_those_of_its_published_code(settings, tmp_path):
+    """CLIPScore by transformers' own logits, picture by picture; black pictures are left out."""
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    from tests.clip_checkpoint import write_clip
+
+    folder = write_clip(settings.root / "data/weights/tiny-clip", seed=9)
+    base = material(settings, heim_compat=True)
+    rng, files = np.random.default_rng(3), []
+    for number in range(24):
+        pixels = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+        blot = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
+        files.append(tmp_path / f"{number}.png")
+        (blot if number % 6 else Image.new("RGB", (32, 32))).save(files[-1])
+    prompts = [f"p-{number % 8}" for number in range(24)]
+    table = base.images.head(24).assign(file=files, sha256=[f.stem for f in files], prompt_key=prompts)
+    choice = base.study.model_copy(update={"metrics": (MetricChoice(name="clip_score", model="tiny-clip"),)})
+    told = Material(**(vars(base) | {"study": choice, "features": tmp_path / "features"}))
+    figures = {row.measure: row.estimate for row in representation._heim(told, table)}
+    network = transformers.CLIPModel.from_pretrained(folder).eval()
+    processor = transformers.CLIPProcessor.from_pretrained(folder)
+    female: dict[str, list[bool]] = {}
+    for number, file in enumerate(files):
+        if number % 6 == 0:
+            continue
+        texts = ["a photo of a female", "a photo of a male"]
+        fed = processor(text=texts, images=Image.open(file), padding=True, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            ours, theirs = network(**fed).logits_per_image[0].clamp(min=0).tolist()
+        female.setdefault(prompts[number], []).append(ours > theirs)
+    expected = [abs(np.mean(group) - 0.5) for group in female.values()]
+    found = figures["HEIM gender imbalance"]
+    assert found.value == pytest.approx(np.mean(expected)) and found.prompts == 8 and found.low is not None
+    assert 0 < np.mean([one for group in female.values() for one in group]) < 1, "both classes occur"
+    assert "HEIM skin tone imbalance" in figures
+
+
+def test_without_clip_heims_gender_figure_is_no_number(settings, tmp_path, monkeypatch):
+    def nowhere(*_):
+        raise UnavailableError("offline", hint="")
+
+    monkeypatch.setattr(representation, "seen_as_female", nowhere)
+    base = material(settings, heim_compat=True)
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    table = base.images.assign(file=str(tmp_path / "red.png"), sha256="red")
+    figures = {row.measure: row.estimate for row in representation._heim(base, table)}
+    assert figures["HEIM gender imbalance"].value is None and "offline" in figures["HEIM gender imbalance"].note
 
 
 def draw_face(place: int) -> Image.Image:

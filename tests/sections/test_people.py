@@ -14,6 +14,8 @@ from tests.sections.simulated_run import Plan, simulate_run
 @pytest.fixture
 def run(tmp_path, planted, monkeypatch):  # noqa: F811
     monkeypatch.setattr(representation, "heim_tone", lambda path: 4)
+    monkeypatch.setattr(representation, "is_black", lambda path: False)
+    monkeypatch.setattr(representation, "seen_as_female", lambda files, *_: dict.fromkeys(files, True))
     settings = Settings(root=tmp_path, _env_file=None)
     rows = [row.as_row() for row in representation.check(material(settings, heim_compat=True))]
     run = simulate_run(
@@ -33,7 +35,7 @@ def test_it_says_distance_chance_and_how_many_could_not_be_judged(run):
     figures = [block for block in found.blocks if block.kind == "figure"]
     assert len(figures) == 2 and "no face" in figures[0].panels[0].svg and "Monk 10" in figures[1].panels[0].svg
     said = str(found.blocks)
-    assert "HEIM" in said and "such skin is not seen" in said and "0.18" in said
+    assert "gender imbalance" in said and "HEIM" in said and "such skin is not seen" in said and "0.18" in said
     assert "by this classifier" in said or "as this classifier perceives it" in said
 
 

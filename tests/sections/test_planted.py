@@ -16,6 +16,7 @@ from evalkit.sections._blocks import Section, Table
 from evalkit.sections._departures import departures
 from evalkit.sections._notices import notices
 from evalkit.sections._study import read_facts
+from evalkit.store import frames
 from evalkit.store.run import Run
 
 Simulate = Callable[..., Run]
@@ -212,15 +213,39 @@ def test_growing_ties_along_the_sheet_are_found_and_even_ones_are_not(simulate: 
 
 
 def test_groups_of_prompts_and_of_raters_are_exploratory(simulate: Simulate) -> None:
-    run = simulate(**SMALL | {"prompts": 27, "raters": 6})
+    run = simulate(**SMALL | {"prompts": 27, "raters": 14})
     raters = run.read_table("raters.parquet", "raters")
-    raters["languages"] = ["en", "de"] * 3
+    raters["languages"] = ["en", "de"] * 7
+    raters["profession"] = ["Photography"] * 5 + ["Art"] * 5 + ["Design"] * 2 + [frames.FEW] * 2
+    raters["years"] = ["0-2"] * 12 + ["3-5"] * 2
     run.write_table("raters.parquet", raters, "raters")
     tables = made(study_tables.section(run)).blocks
     table = next(b for b in tables if isinstance(b, Table) and b.title.startswith("Exploratory"))
     groups = {(row[1], row[2]) for row in table.rows}
     assert {("category", "Animals"), ("raters' languages", "de"), ("raters' languages", "en")} <= groups
-    assert "not planned" in table.note
+    assert {name for kind, name in groups if kind == "raters' work"} == {"Photography", "Art"}
+    assert not any(kind == "raters' years in it" for kind, _ in groups)  # one group, and one too small to be shown
+    assert "not planned" in table.note and "fewer than 5 raters" in table.note
+
+
+def test_halo_is_shown_by_when_the_text_was_shown(simulate: Simulate) -> None:
+    run = simulate(**SMALL | {"prompts": 20, "raters": 8, "extra_kinds": False})
+
+    def halo() -> Table | None:
+        blocks = made(study_tables.section(run)).blocks
+        return next((b for b in blocks if isinstance(b, Table) and b.title.startswith("Halo")), None)
+
+    assert halo() is None
+    votes = run.read_table("votes.parquet", "votes")
+    votes["prompt_hidden"] = votes["rater"] < "r0004"
+    first = votes[votes["question"] == "aesthetics"].set_index(["rater", "image_a", "image_b"])["choice"]
+    shown = (votes["question"] == "alignment") & ~votes["prompt_hidden"]
+    same = [first[key] for key in votes.loc[shown, ["rater", "image_a", "image_b"]].itertuples(index=False, name=None)]
+    votes.loc[shown, "choice"] = same  # where the text is there from the start, one answer follows the other
+    run.write_table("votes.parquet", votes, "votes")
+    rows = {row[0]: row for row in halo().rows}
+    assert rows["from the start"][1].startswith("1.00") and rows["from the start"][3] == "4"
+    assert float(rows["after the first answer"][1].split()[0]) < 0.6
 
 
 def test_amendments_and_looks_are_departures_and_a_pilot_says_so(simulate: Simulate) -> None:

@@ -27,6 +27,30 @@ def test_families_controls_shares_and_distances_keep_their_levels():
         assert cover >= 0.91 and (rejected > 0.9 if bias else rejected < 0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["normal", "skewed", "uneven"])
+def test_the_regression_on_tokens_covers_with_few_languages(kind):
+    for prompts, languages in language_gap.SHAPES:
+        found = language_gap.slope_coverage(300, prompts, languages, kind)
+        assert min(found) >= 0.9 and max(found) <= 0.997, (prompts, languages, found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_twin_a_plain_sandwich_covers_too_little(monkeypatch):
+    import numpy as np
+
+    from evalkit.stats import covariates
+    from evalkit.stats.cluster_variance import cluster_variance
+
+    def plain(design, residuals, groups):
+        return cluster_variance((design @ np.linalg.inv(design.T @ design)).T * residuals, groups)
+
+    monkeypatch.setattr(covariates, "bias_reduced", plain)
+    assert language_gap.slope_coverage(300, 24, 9, "normal")[1] < 0.92
+
+
 def test_the_twin_an_interval_that_ignores_prompts_covers_too_little():
     """Images taken as independent: what the simulation must catch."""
     import numpy as np
@@ -43,4 +67,4 @@ def test_the_twin_an_interval_that_ignores_prompts_covers_too_little():
 
 def test_the_committed_table_is_there():
     text = language_gap.RESULTS.read_text(encoding="utf-8")
-    assert "| 24 | normal | -8 |" in text and "Holm over 11 languages" in text
+    assert "| 24 | normal | -8 |" in text and "Holm over 11 languages" in text and "by CR2" in text

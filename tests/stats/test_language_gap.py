@@ -85,3 +85,68 @@ def test_the_regression_is_statsmodels_least_squares_and_says_when_it_cannot():
     flat = regress(y, np.ones((240, 1)), prompts, langs)
     assert flat.intercept.value is None and "does not vary" in flat.intercept.note
     assert regress(y, x, prompts, langs % 2).slopes[0].low is None, "two languages are too few"
+
+
+def crossed(seed, prompts=12, langs=5):
+    """Unbalanced rows of prompts x languages with a covariate of languages."""
+    draw = np.random.default_rng(seed)
+    prompt, lang = np.repeat(np.arange(prompts), langs), np.tile(np.arange(langs), prompts)
+    kept = draw.random(prompt.size) < 0.8
+    x = np.column_stack([np.ones(prompt.size), draw.exponential(1, langs)[lang] + draw.normal(0, 0.2, prompt.size)])
+    return x[kept], draw.normal(0, 1, kept.sum()), prompt[kept], lang[kept]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bias_reduced_variance_is_bell_and_mccaffreys_by_whole_matrices(seed):
+    """Square roots and covariances of the whole hat matrix, as the paper writes them."""
+    from scipy.linalg import fractional_matrix_power
+
+    from evalkit.stats.bias_reduced import _one_way
+
+    x, y, _, lang = crossed(seed)
+    bread = np.linalg.inv(x.T @ x)
+    rest = np.eye(y.size) - x @ bread @ x.T
+    found = _one_way(x, rest @ y, lang, 5)
+    for place in range(2):
+        terms, total = [], 0.0
+        for group in range(5):
+            mine = lang == group
+            root = fractional_matrix_power(rest[np.ix_(mine, mine)], -0.5)
+            weights = root @ x[mine] @ bread[:, place]
+            total += (weights @ (rest @ y)[mine]) ** 2
+            terms.append(rest[:, mine] @ weights)
+        values = np.linalg.eigvalsh(np.array(terms) @ np.array(terms).T)
+        assert found.variance[place] == pytest.approx(total)
+        assert found.degrees_of_freedom[place] == pytest.approx(values.sum() ** 2 / (values**2).sum())
+
+
+def test_with_clusters_of_one_it_is_statsmodels_hc2_and_of_a_mean_the_plain_t():
+    from evalkit.stats.bias_reduced import _one_way
+
+    x, y, _, _ = crossed(7)
+    fit = OLS(y, x).fit()
+    single = _one_way(x, fit.resid, np.arange(y.size), y.size)
+    assert np.sqrt(single.variance) == pytest.approx(fit.HC2_se)
+    values, groups = np.random.default_rng(8).normal(0, 1, 30), np.repeat(np.arange(10), 3)
+    means = values.reshape(10, 3).mean(axis=1)
+    mean = _one_way(np.ones((30, 1)), values - values.mean(), groups, 10)
+    assert mean.variance[0] == pytest.approx(means.var(ddof=1) / 10)
+    assert mean.degrees_of_freedom[0] == pytest.approx(9)
+
+
+@given(st.integers(0, 10_000))
+def test_a_language_that_alone_decides_a_slope_breaks_nothing(seed):
+    _, y, prompt, lang = crossed(seed)
+    found = regress(y, (lang == 1).astype(float), prompt, lang)
+    assert found.slopes[0].low < found.slopes[0].value < found.slopes[0].high
+    assert found.intercept.low < found.intercept.value < found.intercept.high
+
+
+def test_cells_of_one_row_are_hc2_as_the_general_way_has_it():
+    from evalkit.stats.bias_reduced import _by_cell, _one_way
+    from evalkit.stats.cluster_variance import clusters
+
+    x, y, prompt, lang = crossed(9)
+    groups = clusters(prompt, lang)
+    assert groups.cells == y.size
+    assert _by_cell(x, y, groups) == pytest.approx(_one_way(x, y, groups.cell, groups.cells).variance)

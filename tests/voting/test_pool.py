@@ -95,7 +95,7 @@ def test_a_clock_that_jumps_loses_nothing(trial, jump):
         assert serving.next_comparison(session, rater, NOW + jump) is None
         assert serving.next_comparison(session, rater, NOW) is None
         assert session.scalar(select(func.count(VoteRow.id))) == 16
-        state = serving._state(session, session.get(serving.RaterRow, rater), NOW + jump)
+        state, _ = serving.whereabouts(session, rater, NOW + jump)
         assert state.finished and state.estimated_minutes == 0 and not state.break_due
         assert seals.verify(session, trial.study_id) == []
     assert first.position == 1
@@ -109,7 +109,7 @@ def test_a_break_is_due_after_the_sessions_minutes_and_not_after_a_rest(sqlite_t
         now = NOW + timedelta(minutes=minute if minute < 31 else 34)
         with db.session(sqlite_trial.engine, reading=True) as session:
             sheet = session.scalars(select(SheetRow).where(SheetRow.rater_id == rater)).one()
-            due.append(worksheets.spell_minutes(sheet, now))
+            due.append(worksheets.work(session, sheet.id).spell_minutes(now))
         if minute < 31:
             sqlite_trial.answer(rater, now=now)
     assert due == [0, 3, 7, 11, 15, 19, 23, 0]

@@ -56,7 +56,7 @@ def test_a_sheet_has_all_its_items_and_says_nothing_of_them(checked):
     first = checked.show(rater)
     assert first.practice and (first.position, first.total) == (1, 1)
     with db.session(checked.engine) as session:
-        assert serving._state(session, session.get(RaterRow, rater), NOW).practising
+        assert serving.whereabouts(session, rater, NOW)[0].practising
     shown = [checked.answer(rater) for _ in range(13)]
     assert [item.position for item in shown[1:]] == list(range(1, 13)) and {item.total for item in shown[1:]} == {12}
     fields = {frozenset(vars(item)) for item in shown}

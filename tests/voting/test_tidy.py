@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evalkit.errors import RunError
@@ -110,3 +111,40 @@ def test_the_record_of_a_closed_study_names_reports_by_the_runs_own_keys(sqlite_
     assert (
         closed.record["head"] == closed.record["events"][-1]["sha"] and closed.record["events"][-1]["what"] == "close"
     )
+
+
+def told(trial, people):
+    """Raters who told these backgrounds of themselves, and the table of raters that a study exports."""
+    with db.session(trial.engine) as session:
+        for background in people:
+            invite = invites.invite(session, trial.study_id, count=1, valid_days=1, now=NOW)[0]
+            serving.consent(session, invite.rater_id, "1", NOW, background=background, viewing={"light": "Dim"})
+    with db.session(trial.engine, reading=True) as session:
+        return tidy.raters(session, trial.study_id, export(trial), Exclusions())
+
+
+def test_what_raters_told_is_exported_in_bands_and_what_few_told_is_not(sqlite_trial):
+    many = [{"profession": "Photography", "years": years, "display": "Laptop"} for years in (3, 4, 5, 4, 3)]
+    few = [{"profession": "Art", "years": 40, "display": "Laptop"}] * 4
+    table = told(sqlite_trial, [*many, *few, {}])
+    assert table["profession"].value_counts().to_dict() == {"Photography": 5, frames.FEW: 4, "": 1}
+    assert table["years"].value_counts().to_dict() == {"3-5": 5, frames.FEW: 4, "": 1}
+    assert set(table["display"]) == {"Laptop", ""} and set(table["light"]) == {"Dim"} and set(table["colour"]) == {""}
+    assert "Art" not in table.to_csv() and "40" not in table["years"].to_list()
+
+
+def test_a_table_of_an_earlier_version_is_read_with_what_it_lacks_left_empty():
+    table = pd.DataFrame({name: [] for name in frames.RATERS if name not in frames.LATER["raters"]})
+    assert list(frames.conform(table, "raters").columns) == list(frames.RATERS)
+    with pytest.raises(RunError, match="missing"):
+        frames.conform(table.drop(columns="n_votes"), "raters")
+
+
+def test_the_table_says_on_which_sheets_the_prompt_was_hidden_at_first(sqlite, checkout, settings):
+    trial = freeze(sqlite, write_study(checkout, hide_prompt="half"), settings)
+    for rater in trial.arrive(4):
+        trial.answer(rater)
+    table = export(trial)
+    assert table.groupby("rater")["prompt_hidden"].first().value_counts().to_dict() == {True: 2, False: 2}
+    early = table[table["prompt_hidden"]].groupby("rater")["question"].first()
+    assert set(early) == {"aesthetics"}

@@ -14,13 +14,15 @@ function makeCurtain(dialog, onOpen, onClose) {
   };
 }
 
-function makeComplaint(dialog, onOpen, onClose, onSend) {
+function makeComplaint(dialog, onOpen, onClose, onSend, cover) {
   const form = dialog.querySelector("form");
+  const covers = form.querySelector(".covers input");
   const [cancel, submit] = form.querySelectorAll("button");
   cancel.addEventListener("click", () => dialog.close(""));
   dialog.addEventListener("close", () => {
     onClose();
     const answers = new FormData(form);
+    if (dialog.returnValue === "send") cover.set(covers.checked);
     if (dialog.returnValue === "send") onSend(answers.get("side"), answers.get("reason"));
   });
   return {
@@ -31,6 +33,8 @@ function makeComplaint(dialog, onOpen, onClose, onSend) {
       offer(form.querySelector(".side"), words.report_which, [["left", words.left], ["right", words.right]]);
       const reasons = ["offensive", "disturbing", "broken", "other"].map((reason) => [reason, words[`report_${reason}`]]);
       offer(form.querySelector(".reason"), words.report_why, reasons);
+      form.querySelector(".covers span").textContent = words.cover_always;
+      covers.checked = cover.get();
       cancel.textContent = words.cancel;
       submit.textContent = words.send;
       dialog.showModal();

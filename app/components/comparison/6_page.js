@@ -20,14 +20,19 @@ function makePage(root) {
   let reported = false;
   let trouble = "";
   let rested = -Infinity;
+  const uncovered = new Set(); // assignments whose images were asked for
   let leaveFor = () => {};
   let reload = 0;
 
   const outbox = makeOutbox(answered, () => render());
-  const pair = makePair(at(".pair"), () => { clock.start(); render(); }, () => { trouble = words.image_trouble; render(); });
+  const pair = makePair(at(".pair"), revealed, () => { trouble = words.image_trouble; render(); });
   const questions = makeQuestions(at(".questions"), choose);
   const curtain = makeCurtain(at(".curtain"), clock.hold, () => { clock.go(); });
-  const complaint = makeComplaint(at(".complaint"), clock.hold, clock.go, complain);
+  const covers = {
+    get: () => (remembered("evalkit-covers") ?? (study.covers ? "on" : "off")) === "on",
+    set: (wanted) => remember("evalkit-covers", wanted ? "on" : "off"),
+  };
+  const complaint = makeComplaint(at(".complaint"), clock.hold, clock.go, complain, covers);
   const remark = makeRemark(at(".remark"), clock.hold, clock.go, say);
   const dialogOpen = () => curtain.isOpen || complaint.isOpen || remark.isOpen;
 
@@ -68,7 +73,15 @@ function makePage(root) {
     if (changed) { trouble = fault; enter(); }
     at(".page").hidden = false;
     render();
-    pair.show([data.left, data.right]);
+    const cover = !study.example && !uncovered.has(data.assignment) && (data.warned || covers.get());
+    at(".cover p").textContent = data.warned ? words.cover_text : words.cover_own;
+    pair.show([data.left, data.right], cover);
+  }
+
+  function revealed() {
+    uncovered.add(data.assignment);
+    clock.start();
+    render();
   }
 
   function enter() {
@@ -106,6 +119,7 @@ function makePage(root) {
     at(".foot .next").innerHTML = "<b></b><kbd>Enter</kbd>";
     at(".foot .next b").textContent = data.prompt_hidden ? words.show_text : words.next;
     at(".say").textContent = words.comment;
+    at(".cover button").textContent = words.cover_show;
     at(".notice").textContent = study.notice;
     at(".notice").hidden = !study.notice;
     for (const part of [".count", ".progress", ".time", ".say", ".report", ".undo"]) at(part).hidden = study.example;
@@ -133,7 +147,7 @@ function makePage(root) {
   const question = (name) => data.questions.find((one) => one.name === name);
   const askable = (one) => !one.locked && !(one.needs_prompt && data.prompt_hidden);
   const open = () => questions.open(chosen()).filter((name) => askable(question(name)));
-  const ready = () => pair.revealed && (reported || open().length === 0);
+  const ready = () => reported || (pair.revealed && open().length === 0);
   const moves = (action) => ["finish", "undo", "reveal"].includes(action.do);
   const waitsFor = (name) => outbox.has((action) => action.question === name && action.assignment === data.assignment);
   const said = () => (reported ? words.reported : Object.keys(data.answers).length ? words.saved : "");
@@ -147,7 +161,9 @@ function makePage(root) {
   }
 
   function next() {
-    if (outbox.has(moves) || !pair.revealed) return;
+    if (outbox.has(moves)) return;
+    if (pair.covered && !reported) return pair.uncover();
+    if (!pair.revealed && !reported) return;
     if (!ready()) {
       trouble = words.answer_first;
       render();
