@@ -72,17 +72,18 @@ def cached_features(
     """
     path = cache_file(folder, identity)
     parts = _parts(path)  # of a run that was stopped
-    known = {sha for file in (path, *parts) for sha in _read(file, identity).place}
+    stored = _read(path, identity)
+    known = set(stored).union(*(_read(part, identity) for part in parts))
     first = int(parts[-1].stem[-5:]) + 1 if parts else 0
     chunks = _chunks([sha for sha in items if sha not in known], items, first, engine.workers)
     told = _Told(progress, _step(identity), len(items), len(items) - sum(len(chunk.shas) for chunk in chunks))
     for count in engine.run(chunks, Embedding(load, path, identity, told.embedded)):
         told.stored(count)
     if parts := _parts(path):
-        _write(path, identity, list(_once(_read(file, identity) for file in (path, *parts))))
+        _write(path, identity, list(_once([stored, *(_read(part, identity) for part in parts)])))
         for part in parts:
             part.unlink()
-    stored = _read(path, identity)
+        stored = _read(path, identity)
     return Features(stored.rows, {sha: stored.place[sha] for sha in items})
 
 

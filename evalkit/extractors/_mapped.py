@@ -12,6 +12,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.errors import UnavailableError
 from evalkit.store.files import writing
 
 ROWS_AT_ONCE = 4096
@@ -60,15 +61,22 @@ def write_mapped(path: Path, small: Mapping[str, Array], name: str, blocks: Iter
 
 
 def chosen(rows: Array, places: npt.NDArray[np.intp]) -> Array:
-    """`rows[places]`: a part of the memory map where they follow each other, else a copy, on disk if it is large."""
+    """`rows[places]`: a part of the memory map where they follow each other, else a copy, on disk if it is large.
+
+    Raises:
+        UnavailableError: the disk is full or not writable.
+    """
     if places.size and (np.diff(places) == 1).all():
         return rows[places[0] : places[-1] + 1]
     if places.size * rows.shape[1] * rows.itemsize <= IN_MEMORY:
         return np.asarray(rows[places])
     folder = Path(getattr(rows, "filename", None) or ".").parent
-    with TemporaryFile(dir=folder) as file:
-        copy = np.memmap(file, rows.dtype, "w+", shape=(places.size, rows.shape[1]))
-    for start in range(0, places.size, ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        copy[part] = rows[places[part]]
-    return copy
+    try:
+        with TemporaryFile(dir=folder) as file:
+            for start in range(0, places.size, ROWS_AT_ONCE):
+                file.write(rows[places[start : start + ROWS_AT_ONCE]].data)
+            file.flush()
+            return np.memmap(file, rows.dtype, "r", shape=(places.size, rows.shape[1]))
+    except OSError as error:
+        hint = "free some space or check the rights"
+        raise UnavailableError(f"cannot write: {error.strerror or error}", where=str(folder), hint=hint) from error

@@ -27,6 +27,7 @@ NAME = "Inconsistent with people"
 NOTE = (
     "Share of decisive votes that went to the image with the better score; 50 % is chance. Raters: each vote against "
     "the majority of the others on the same pair (leave one out), which shows how much agreement there is to reach. "
+    "A metric is fine if the lower end of its interval is half-way or more from chance to what raters reach. "
     "Kendall's tau-b: a metric's difference between two images against the net preference for one. Equal scores and "
     "pairs without a majority are left out. Metrics of whole sets say nothing of a pair, and stand below."
 )

