@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test check app researcher clean
+.PHONY: install demo test check chaos chaos-full soak app researcher clean
 
 install: .venv/.installed
 
@@ -25,6 +25,15 @@ check: install  ## style, types, layers, known vulnerabilities
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.dependency_audit
+
+chaos: install  ## breaks it on purpose: kills, full and damaged disks, short memory; ten minutes, tests/chaos/CHAOS.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 50 --servers 20 --seed $(or $(SEED),0)
+
+chaos-full: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 500 --servers 100 --seed $(or $(SEED),0)
+
+soak: install   ## the raters' app under a crowd; MINUTES=60 unless told otherwise
+	$(BIN)/python -m tests.benchmarks.soak --minutes $(or $(MINUTES),60)
 
 app: install    ## the raters' app at http://localhost:8501
 	$(BIN)/evalkit app rater

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from evalkit.settings import settings
 
 REQUESTS = logging.getLogger("app.requests")
-OURS = ("app", "evalkit")
+OURS = ("app", "evalkit", "__main__")
+"""The pages are scripts of Streamlit, which runs each as __main__"""
 KNOWN = ("/", "/answers", "/health", "/healthz")
 
 

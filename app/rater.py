@@ -23,12 +23,12 @@ from app.logs import RequestLog
 from app.presenting import SIDES, example_picture
 from app.shell import shell
 from app.views import comparing, consenting, guiding
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, NotSavedError
 from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import images, monitor
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("app.rater")
 NO_STORE = {"Cache-Control": "no-store"}
 PAGES = (consenting, guiding, comparing)
 """Of views/rating.py: loaded with the server, so that the first raters need not wait for it"""
@@ -41,6 +41,9 @@ async def image(request: Request) -> Response:
         return Response(status_code=429)
     try:
         content = await run_in_threadpool(_picture, request.path_params["key"], request.path_params["mac"])
+    except NotSavedError as error:
+        LOG.warning("image not read: %s", error)
+        return Response(status_code=503, headers={"Retry-After": "2"})
     except EvalkitError as error:
         LOG.warning("image refused: %s", error)
         IMAGES.count(address, now)

@@ -14,6 +14,7 @@ from evalkit.cli_bench import bench
 from evalkit.cli_cluster import cluster_app
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
+from evalkit.cli_simulate import simulate
 from evalkit.cli_table import table_app
 from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
@@ -47,6 +48,7 @@ app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
 app.add_typer(cluster_app, name="cluster")
 app.command()(plan)
+app.command()(simulate)
 app.command()(report)
 app.command()(export)
 app.command()(replay)
@@ -64,7 +66,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(130)
-    except (EvalkitError, ImportError) as error:
+    except (EvalkitError, ImportError, MemoryError) as error:
         readable = _readable(error)
         if debug or readable is None:
             raise
@@ -72,9 +74,12 @@ def main() -> None:
         sys.exit(readable.exit_code)
 
 
-def _readable(error: EvalkitError | ImportError) -> EvalkitError | None:
+def _readable(error: EvalkitError | ImportError | MemoryError) -> EvalkitError | None:
     from evalkit.registry import missing_extra
 
+    if isinstance(error, MemoryError):
+        hint = "close other programs, or take a smaller part; what was finished is kept"
+        return EvalkitError(f"memory ran out: {error}", hint=hint)
     return error if isinstance(error, EvalkitError) else missing_extra(error)
 
 
@@ -168,6 +173,7 @@ def generate(
         bool, typer.Option("--no-safety-checker", help="draw without the checkpoints' own; recorded")
     ] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="read all images; draw damaged ones again")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
     engine: EngineName = "local",
     address: Address = None,
@@ -196,6 +202,7 @@ def generate(
             batch_size=batch_size,
             safety_checker=not no_safety_checker,
             compiled=compiled,
+            verify=verify,
             dry_run=dry_run,
             engine=this_engine("local" if dry_run else engine, address, workers),
             progress=progress,

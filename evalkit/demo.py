@@ -8,7 +8,8 @@ from evalkit.spec.resolve import ResolvedStudy, resolve
 from evalkit.stages.generate import generate
 from evalkit.stages.report import report
 from evalkit.stages.score import score
-from evalkit.stages.vote import close, invite, is_closed, open_study, simulate_panel
+from evalkit.stages.simulate import simulate_panel
+from evalkit.stages.vote import close, invite, is_closed, open_study
 from evalkit.store.run import Run
 
 PANEL_SEED = 1

@@ -6,6 +6,7 @@ from evalkit.stages import vote
 from evalkit.stages.generate import generate
 from evalkit.stages.report import report
 from evalkit.stages.score import score
+from evalkit.stages.simulate import simulate_panel
 from evalkit.stages.status import status
 from evalkit.store.run import Run, latest_run
 from tests.stages.scoring import drawn_study
@@ -17,7 +18,7 @@ def test_from_the_first_image_to_the_report(settings, bucket):  # noqa: F811
     resolved = drawn_study(there, voting={"sample": 4, "images": 1, "raters": 2})
     assert score(resolved, there).facts["fresh"] == ["clip_score"]
     assert vote.open_study(resolved, there).facts["comparisons"] == 4
-    vote.simulate_panel(resolved, there, raters=2, seed=3, planted={"few": -3.0, "many": 3.0})
+    simulate_panel(resolved, there, raters=2, seed=3, planted={"few": -3.0, "many": 3.0})
     assert vote.close(resolved, there).facts["votes"] == 16
     run = latest_run(there.runs_dir, "trial")
     done = report(run, there)

@@ -73,7 +73,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def simulate(evalkit: Checkout) -> None:
     from evalkit.settings import Settings
     from evalkit.spec.resolve import resolve
-    from evalkit.stages.vote import simulate_panel
+    from evalkit.stages.simulate import simulate_panel
 
     settings = Settings(root=evalkit.root, _env_file=None)
     planted = {"fewsteps": -3.0, "manysteps": 3.0}

@@ -144,7 +144,7 @@ def vote(environment: dict[str, str]) -> None:
     """A simulated panel stands in for the raters."""
     code = (
         "from evalkit.settings import settings; from evalkit.spec.resolve import resolve\n"
-        "from evalkit.stages.vote import simulate_panel\n"
+        "from evalkit.stages.simulate import simulate_panel\n"
         "simulate_panel(resolve('decidiffusion-vs-sd15', settings().root), settings(), seed=1)"
     )
     root = environment["EVALKIT_ROOT"]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from evalkit.extractors._mapped import chosen, mapped, write_mapped
 from evalkit.outcome import Progress, silent
 from evalkit.places import is_file
 from evalkit.spec.identity import digest
+from evalkit.store import arrays
 from evalkit.store.files import local_copy
 
 Item = TypeVar("Item")
@@ -190,12 +190,12 @@ def _read(path: Path, identity: str) -> Features:
         return NOTHING
     path = local_copy(path)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with arrays.opened(path) as stored:
             if str(stored["extractor"]) != identity:
                 raise ValueError(f"made by {stored['extractor']}")
             shas = stored["sha256"].tolist()
         return _keyed(shas, mapped(path, "features"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except arrays.FAULTS as error:
         hint = "delete it: it is only a cache"
         raise RunError(f"stored features are damaged: {error}", where=str(path), hint=hint) from error
 

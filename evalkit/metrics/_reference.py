@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from evalkit.metrics._metric import FeatureSet, Floats, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
 from evalkit.stats.frechet import Moments, blocks, moments
+from evalkit.store import arrays
 from evalkit.store.files import write_bytes
 
 
@@ -83,10 +83,10 @@ def read_reference(reference: Reference, extractor: str, workplace: Workplace) -
     identity = registry.get("extractors", extractor).identity(workplace.settings, workplace.model)
     where = str(reference.path)
     try:
-        with np.load(reference.path, allow_pickle=False) as stored:
+        with arrays.opened(reference.path) as stored:
             made_by = str(stored["extractor"]) if "extractor" in stored else None
             found = _statistics(stored) if "mu" in stored else _features(stored, reference.path)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except arrays.FAULTS as error:
         hint = "it needs the arrays extractor, features, and prompts or sha256; or mu and sigma"
         raise SpecError(f"the reference cannot be read: {error}", where=where, hint=hint) from error
     _check_network(made_by, identity, extractor, found, where)

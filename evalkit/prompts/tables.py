@@ -19,6 +19,7 @@ from evalkit.settings import Settings
 from evalkit.spec.catalog import Prompt, PromptSet
 
 COLUMNS = ("key", "prompt", "lang", "category", "challenge")
+MOST_BYTES = 1_000_000_000
 TRANSLATION = ("source", "translator", "revision", "status", "similarity")
 
 
@@ -53,6 +54,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         hint = "the card in data/prompts/ says in its notes where the table comes from"
         raise SpecError("the table of prompts is not there", where=str(path), hint=hint)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise SpecError(f"the table is larger than {MOST_BYTES:,} bytes", where=str(path), hint="split it up")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read prompts: {error}", where=str(path), hint="UTF-8 text is expected") from None
@@ -66,12 +69,15 @@ def _table(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
     else:
         reader = csv.DictReader(lines, strict=True)
-    head = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    csv.field_size_limit(1_000_000)
+    try:
+        head = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise SpecError(f"not a valid table: {error}", where=f"{path}:1") from None
     reader.fieldnames = head if "prompt" in head else ["prompt" if name == "text" else name for name in head]
     if "prompt" not in reader.fieldnames:
         columns = ", ".join(reader.fieldnames) or "none"
         raise SpecError(f"no column `prompt` (columns: {columns})", where=f"{path}:1", hint=f"name them {COLUMNS}")
-    csv.field_size_limit(1_000_000)
     try:
         for row in reader:
             if None in row or None in row.values():
@@ -87,7 +93,7 @@ def _jsonl(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SpecError(f"not valid JSON: {error}", where=f"{path}:{number}") from None
         if not isinstance(row, dict):
             raise SpecError("each line must be one JSON object", where=f"{path}:{number}")

@@ -25,7 +25,7 @@ from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import System
 from evalkit.store import drawing, image_table
 from evalkit.store.files import sweep
-from evalkit.store.images import lacking
+from evalkit.store.images import forget_damaged, lacking
 from evalkit.store.manifest import add_stage, begin
 from evalkit.store.pace import watched
 from evalkit.store.run import Run
@@ -43,6 +43,8 @@ class Told:
 
     differing: list[str] = field(default_factory=list)
     """keys of images that were there with other bytes"""
+    damaged: list[str] = field(default_factory=list)
+    """keys of images that were there, and not as they were made"""
     out_of_memory: list[dict[str, Any]] = field(default_factory=list)
     """each time that the plan was rewritten: system, and batch size before and after"""
 
@@ -55,6 +57,7 @@ def generate(
     batch_size: int | None = None,
     safety_checker: bool = True,
     compiled: bool = False,
+    verify: bool = False,
     dry_run: bool = False,
     engine: Engine = HERE,
     progress: Progress = silent,
@@ -68,6 +71,7 @@ def generate(
             the same, the plan goes on with half of it for what is not drawn yet.
         safety_checker: False draws without the checkpoints' safety checkers; fixed when the run begins, and recorded.
         compiled: run the denoising networks by torch.compile; fixed and recorded likewise.
+        verify: read every image that is there; those that are damaged are drawn again.
         dry_run: only count.
         engine: what draws the batches: this process, or the workers of a cluster. The batches are the same.
 
@@ -85,6 +89,9 @@ def generate(
     work, told = survey(resolved, settings, part, how), Told()
     if dry_run:
         return _would(work, resolved)
+    if verify:
+        told.damaged = [image.key for image in work.wanted if forget_damaged(settings.images_dir, image.key)]
+        work = survey(resolved, settings, part, how)
     _refuse_unready(work, resolved, settings)
     with run.lock("generate", wait=settings.wait) as died:
         if settings.wait:  # another process may have begun the run in the meantime
@@ -275,6 +282,7 @@ def _done(run: Run, work: Work, resolved: ResolvedStudy, facts: dict[str, Any], 
     shrunk = ", ".join(f"{change['from']} to {change['to']} at {change['system']}" for change in told.out_of_memory)
     warnings = {
         f"memory ran out; batch size {shrunk}; nothing was lost": told.out_of_memory,
+        f"{len(told.damaged)} images were damaged, and were drawn again": told.damaged,
         f"{facts['flagged']} images flagged by a safety checker: raters are not shown them": facts["flagged"],
         f"{facts['blank']} images blank: a single colour": facts["blank"],
         f"{len(differing)} images, drawn again, have other bytes: hardware, versions or threads changed": differing,

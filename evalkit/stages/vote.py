@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,7 @@ from evalkit.store import db, drawing
 from evalkit.store.files import write_text
 from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
-from evalkit.voting import arms, closing, enough, invites, leaks, monitor, opening, pictures, seals, simulate
-from evalkit.voting.planted import planted_quality, strengths_by_steps
+from evalkit.voting import arms, closing, enough, invites, leaks, monitor, opening, pictures, seals
 from evalkit.voting.withheld import SafetyCheck
 
 SAID_LINKS = 10
@@ -181,36 +180,6 @@ def is_closed(resolved: ResolvedStudy, settings: Settings) -> bool:
     with db.session(db.connect(settings), reading=True) as session:
         study = opening.find_study(session, resolved)
     return study is not None and study.closed_at is not None
-
-
-def simulate_panel(
-    resolved: ResolvedStudy,
-    settings: Settings,
-    *,
-    raters: int | None = None,
-    seed: int = 0,
-    planted: Mapping[str, float] | None = None,
-    progress: Progress = silent,
-) -> Outcome:
-    """Lets simulated raters vote, as many as the study wants if `raters` is None; their votes are marked so.
-
-    Args:
-        planted: what the panel prefers, system -> logits; by default it follows from the step counts.
-    """
-    run, engine, started = _run(resolved, settings), db.connect(settings), time.perf_counter()
-    strengths = dict(strengths_by_steps(resolved.study) if planted is None else planted)
-    raters = raters or opening.require_design(resolved).raters
-    with run.lock("vote simulate", wait=settings.wait):
-        with db.session(engine, reading=True) as session:
-            study = opening.require_study(session, resolved)
-        images, link = run.read_table("images.parquet", "images"), arms.read(run, resolved.sha)
-        prefer = planted_quality(strengths, images, link, seed)
-        votes = simulate.simulate(engine, study.id, prefer, raters=raters, seed=seed, now=_now(), progress=progress)
-        facts = {"raters": raters, "seed": seed, "votes": votes, "planted_strengths": strengths}
-        if votes:
-            add_stage(run, "vote simulate", seconds=time.perf_counter() - started, **facts)
-    said = f"{votes} simulated votes by {raters} programs"
-    return Outcome(said, next=f"evalkit vote close {_name(resolved)}", facts=facts)
 
 
 def _open(

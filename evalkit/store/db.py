@@ -219,4 +219,7 @@ def _refusal(error: DBAPIError) -> EvalkitError:
         return NotSavedError("the database is busy; nothing was saved", where=said, hint="try again in a moment")
     if "full" in said or "No space" in said:
         return NotSavedError("the disk is full; nothing was saved", where=said, hint="free some space, then try again")
-    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint="see EVALKIT_DATABASE_URL")
+    hint = "see EVALKIT_DATABASE_URL"
+    if "malformed" in said or "invalid page" in said or "not a database" in said:
+        hint = "the disk has damaged it: `evalkit vote restore` puts a backup into an empty database"
+    return NotSavedError("the database cannot be used; nothing was saved", where=said, hint=hint)

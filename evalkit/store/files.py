@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 from evalkit.errors import UnavailableError
 from evalkit.places import filesystem, is_remote, reached
 
-PART_BYTES = 64 << 20
-
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
@@ -28,10 +26,11 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         UnavailableError: the disk is full or not writable, or the bucket cannot be reached.
     """
     if is_remote(path):
-        with tempfile.TemporaryFile() as file:
-            yield file
-            return _send(path, file)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        with tempfile.NamedTemporaryFile() as aside:
+            yield aside.file
+            aside.flush()
+            return _send(path, Path(aside.name))
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -66,13 +65,11 @@ def _put(path: Path, content: bytes | memoryview, **options: Any) -> None:
         files.pipe_file(name, bytes(content), **options)
 
 
-def _send(path: Path, file: BinaryIO) -> None:
-    """A large object, in parts; one where the network breaks off is sent again. It is there with the last one."""
-    file.seek(0)
+def _send(path: Path, file: Path) -> None:
+    """A large object, in parts; one that the network breaks off is sent again. It is there once the last one is."""
     files, name = filesystem(path)
-    with reached(path), files.open(name, "wb") as object_:
-        while part := file.read(PART_BYTES):
-            object_.write(part)
+    with reached(path):
+        files.put_file(str(file), name)
 
 
 def local_copy(path: Path) -> Path:
@@ -91,7 +88,8 @@ def local_copy(path: Path) -> Path:
         copy = Path(_copies().name) / version[:32] / path.name
         if not copy.is_file():
             copy.parent.mkdir(exist_ok=True)
-            files.get_file(name, str(copy))
+            files.get_file(name, f"{copy}.part")
+            copy.with_name(f"{copy.name}.part").replace(copy)
     return copy
 
 
@@ -107,6 +105,11 @@ def create(path: Path, content: bytes) -> bool:
         return True
     except FileExistsError:
         return False
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody else uses; `sweep` knows it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import RunError
 from evalkit.places import filesystem, is_remote, reached
+from evalkit.spec.fingerprint import file_sha256
 from evalkit.store.files import write_bytes, write_text
 
 LISTERS = 16
@@ -178,6 +179,15 @@ def _listed_in_bucket(folder: Path) -> dict[str, int]:
             return {entry["name"].rsplit("/", 1)[-1]: entry["size"] for entry in files.ls(name, detail=True)}
     except FileNotFoundError:
         return {}
+
+
+def forget_damaged(images_dir: Path, key: str) -> bool:
+    """Whether a stored image has other bytes than it was made with; then it counts as missing from now on."""
+    path = image_path(images_dir, key)
+    if (facts := read_facts(images_dir, key)) is None or file_sha256(path) == facts.sha256:
+        return False
+    path.with_suffix(".json").unlink()
+    return True
 
 
 def read_pixels(images_dir: Path, key: str) -> NDArray[np.uint8]:

@@ -87,7 +87,8 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise RunError(f"{name} is damaged: {error}", where=str(path), hint=_maker(name)) from error
+            hint = f"delete it, then {_maker(name)}"
+            raise RunError(f"{name} is damaged: {error}", where=str(path), hint=hint) from error
 
     def log(self, what: str, **detail: Any) -> None:
         """Adds a line to log.jsonl: `at` (UTC), `what`, and what else there is to say.
@@ -162,6 +163,8 @@ def _touched(folder: Path) -> float:
 
 
 def _maker(name: str) -> str:
+    if name.startswith("manifest"):
+        return "run the same command again; what it told of earlier stages is lost"
     stages = {
         "images": "generate",
         "votes": "vote close",

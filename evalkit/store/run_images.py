@@ -45,7 +45,7 @@ def gather(run: Run, planned: Sequence[PlannedImage], images_dir: Path, *, parti
         raise RunError(
             f"{len(wrong)} of {len(images)} images are not there as they were made; the first is {first['problem']}",
             where=f"{first['system']}, {_named(wrong)[0]}",
-            hint="run `evalkit generate` first, or score what is there with --partial",
+            hint="run `evalkit generate` first (--verify draws changed images again), or use what is there: --partial",
         )
     return images
 

@@ -16,11 +16,13 @@ from sqlalchemy import (
     Dialect,
     Enum,
     ForeignKey,
+    Index,
     MetaData,
     String,
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -58,6 +60,11 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar = {datetime: UtcTime, dict[str, Any]: JSON, list[str]: JSON}
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of some rows only, small however large the table grows."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class StudyRow(Base):
@@ -170,7 +177,10 @@ class SheetRow(Base):
     """
 
     __tablename__ = "sheet"
-    __table_args__ = (UniqueConstraint("rater_id"),)
+    __table_args__ = (
+        UniqueConstraint("rater_id"),
+        partial_index("ix_sheet_free", "study_id", "simulated", "id", where="rater_id IS NULL"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     rater_id: Mapped[int | None] = mapped_column(ForeignKey("rater.id"))
@@ -192,6 +202,9 @@ class AssignmentRow(Base):
     __table_args__ = (
         UniqueConstraint("sheet_id", "comparison_id", "occasion"),
         UniqueConstraint("sheet_id", "position"),
+        partial_index("ix_assignment_unfinished", "sheet_id", where="finished_at IS NULL"),
+        partial_index("ix_assignment_drawn", "draw", where="draw > 0"),
+        partial_index("ix_assignment_held", "expires_at", where="finished_at IS NULL"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     sheet_id: Mapped[int] = mapped_column(ForeignKey("sheet.id"))
@@ -253,7 +266,7 @@ class EventRow(Base):
     """A line of the study's log, chained by hashes. No line has two successors: (study, prev_sha) is unique."""
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("study_id", "prev_sha"),)
+    __table_args__ = (UniqueConstraint("study_id", "prev_sha"), Index("ix_event_study_id_id", "study_id", "id"))
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
     at: Mapped[datetime]

@@ -82,7 +82,7 @@ def _seats(session: Session, image: ImageRow, hint: str) -> list[tuple[int, int,
         .join(StudyRow, SheetRow.study_id == StudyRow.id)
         .where(or_(ComparisonRow.image_a_id == image.id, ComparisonRow.image_b_id == image.id))
         .where(RaterRow.token_sha.between(hint, hint + "g"))  # all hexadecimal numbers that begin with it
-        .where(RaterRow.revoked_at.is_(None), RaterRow.simulated.is_(False), StudyRow.closed_at.is_(None))
+        .where(RaterRow.revoked_at.is_(None), StudyRow.closed_at.is_(None))
     )
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 

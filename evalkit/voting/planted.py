@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evalkit.spec.identity import digest
 from evalkit.spec.study import Study
 from evalkit.voting.arms import Arms
-from evalkit.voting.simulate import Prefer
+from evalkit.voting.panelists import Prefer
 
 if TYPE_CHECKING:
     import pandas as pd

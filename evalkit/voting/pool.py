@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from evalkit.store.tables import AssignmentRow, RaterRow, SheetRow
+from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, ReportRow, SheetRow, VoteRow
 from evalkit.voting import events, seals
 
 
@@ -21,25 +21,41 @@ def untouched(assignment: AssignmentRow | None) -> bool:
 
 
 def leftovers(session: Session, rater: RaterRow, readable: ColumnElement[bool], now: datetime) -> SheetRow | None:
-    """A new sheet with the untouched comparisons of an absent rater, and with their golds and warm-ups again."""
-    lapsed = session.scalars(
+    """A new sheet with the untouched comparisons of an absent rater, and with their golds and warm-ups again.
+
+    Looked for first among those whose hold has lapsed, which an index finds; then among all, as after a withdrawal.
+    """
+    lapsed = (
         select(SheetRow)
         .join(RaterRow, SheetRow.rater_id == RaterRow.id)
         .where(SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated, readable)
-        .where(_absent(now))
-        .order_by(SheetRow.id)
+        .where(_something_left(), _absent(now))
+        .limit(1)
         .with_for_update(of=[SheetRow, RaterRow], skip_locked=True)  # a vote under way keeps its place
     )
-    for old in lapsed:
-        left = _left(old)
-        if any(item.comparison.kind == "vote" for item in left):
-            return _moved(session, old, left, now)
-    return None
+    held = lapsed.join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id).where(
+        AssignmentRow.finished_at.is_(None), AssignmentRow.expires_at <= now
+    )
+    old = session.scalar(held.order_by(AssignmentRow.expires_at)) or session.scalar(lapsed.order_by(SheetRow.id))
+    return _moved(session, old, _left(old), now) if old else None
+
+
+def _something_left() -> ColumnElement[bool]:
+    """Sheets with a comparison that counts and was never touched."""
+    answered = exists().where(VoteRow.assignment_id == AssignmentRow.id)
+    reported = exists().where(ReportRow.assignment_id == AssignmentRow.id)
+    return exists(
+        select(AssignmentRow.id)
+        .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
+        .where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.finished_at.is_(None))
+        .where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1, ~answered, ~reported)
+        .correlate(SheetRow)
+    )
 
 
 def _absent(now: datetime) -> ColumnElement[bool]:
-    held = exists().where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.expires_at > now)
-    served = exists().where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.expires_at.is_not(None))
+    own = exists().where(AssignmentRow.sheet_id == SheetRow.id).correlate(SheetRow)
+    held, served = own.where(AssignmentRow.expires_at > now), own.where(AssignmentRow.expires_at.is_not(None))
     gone = or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now)
     return or_(gone, and_(served, ~held))
 

@@ -71,7 +71,8 @@ def draw_sha(session: Session, study_id: int, draw: int) -> str:
 
 def next_draw(session: Session, study_id: int) -> int:
     """The number of a study's next drawing."""
-    last = select(func.max(AssignmentRow.draw)).join(SheetRow).where(SheetRow.study_id == study_id)
+    last = select(func.max(AssignmentRow.draw)).join(SheetRow)
+    last = last.where(SheetRow.study_id == study_id, AssignmentRow.draw > 0)
     return (session.scalar(last) or 0) + 1
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from evalkit.errors import UnavailableError, VotingError
+from evalkit.voting import streamlit_page
+from evalkit.voting.streamlit_page import Page
 
 TIMEOUT = 60.0
 """Seconds that the server may take for an answer."""
@@ -47,8 +49,7 @@ class Visit:
     responses: list[Received] = field(default_factory=list)
     acknowledged: dict[str, str | None] = field(default_factory=dict)
     comparison: dict[str, Any] | None = None
-    _widgets: dict[str, str] = field(default_factory=dict)
-    _cached: dict[str, Any] = field(default_factory=dict)
+    _page: Page = field(default_factory=Page)
     _number: int = 0
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -123,54 +124,24 @@ class Visit:
         return urlencode({"t": self.token, "step": "go"})  # past the instructions and their example
 
     def _state(self, key: str, **value: Any) -> Any:
-        from streamlit.proto.WidgetStates_pb2 import WidgetState
-
-        if key not in self._widgets:
+        if key not in self._page.widgets:
             raise VotingError(f"the page has no {key!r}", where=self.address)
-        return WidgetState(id=self._widgets[key], **value)
+        return streamlit_page.state(self._page.widgets[key], **value)
 
     def _run(self, states: list[Any]) -> None:
         """Has the page's script run with these states of its widgets, and reads until it is through."""
-        from streamlit.proto.BackMsg_pb2 import BackMsg
-
-        message = BackMsg()
-        message.rerun_script.query_string = self._query
-        message.rerun_script.widget_states.widgets.extend(states)
-        self.comparison, self._widgets = None, {}
-        self._socket.send(message.SerializeToString())
-        while not self._read():
+        self.comparison = None
+        self._page.clear()
+        self._socket.send(streamlit_page.rerun(self._query, states))
+        while not self._page.take(self._receive()):
             pass
+        shown = self._page.component
+        self.comparison = shown["comparison"] if shown else None
 
-    def _read(self) -> bool:
-        """Reads one message; says whether the script is through and will not be run again."""
-        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
+    def _receive(self) -> bytes:
         try:
             raw = self._socket.recv(timeout=TIMEOUT)
         except (TimeoutError, OSError) as error:
             raise UnavailableError("the app does not answer", where=self.address) from error
-        raw = raw if isinstance(raw, bytes) else raw.encode()
-        self.messages.append(raw)
-        message = ForwardMsg()
-        message.ParseFromString(raw)
-        if message.WhichOneof("type") == "ref_hash":
-            message = self._cached[message.ref_hash]
-        elif message.hash:
-            self._cached[message.hash] = message
-        self._note(message)
-        kind = message.WhichOneof("type")
-        return kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
-
-    def _note(self, message: Any) -> None:
-        """Remembers the widgets and components that a message puts on the page; a new run begins an empty one."""
-        if message.WhichOneof("type") == "new_session":
-            self.comparison, self._widgets = None, {}
-        if message.WhichOneof("type") != "delta":
-            return
-        element = message.delta.new_element
-        kind = element.WhichOneof("type")
-        drawn: Any = getattr(element, kind) if kind else None
-        if kind == "bidi_component" and drawn.component_name == "evalkit.comparison":
-            self.comparison = json.loads(drawn.json)["comparison"]
-        if drawn is not None and "id" in drawn.DESCRIPTOR.fields_by_name:
-            self._widgets[drawn.id.rsplit("-", 1)[-1]] = drawn.id
+        self.messages.append(raw if isinstance(raw, bytes) else raw.encode())
+        return self.messages[-1]

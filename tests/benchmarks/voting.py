@@ -38,8 +38,8 @@ from evalkit.store import db
 from evalkit.store.tables import VoteRow
 from evalkit.voting import invites, serving
 from evalkit.voting.server import command
+from evalkit.voting.tab import Tab
 from tests.app.serving import OpenStudy, open_trial
-from tests.benchmarks.streamlit_client import Tab
 from tests.conftest import ROOT
 
 PACE, COMPARISONS, WITHIN = 10.0, 3, 1.0

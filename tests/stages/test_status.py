@@ -14,15 +14,22 @@ import pytest
 
 from evalkit.spec.plan import Part, count_images, plan_images
 from evalkit.stages.generate import generate
+from evalkit.stages.simulate import simulate_panel
 from evalkit.stages.status import status
-from evalkit.stages.vote import close, open_study, simulate_panel
+from evalkit.stages.vote import close, open_study
 from evalkit.store import db, pace
 from evalkit.store.frames import IMAGES
 from evalkit.store.run import Run
-from evalkit.voting import monitor
+from evalkit.voting import monitor, pictures
 from tests.stages.drawing import procedural
 
 DESIGN = {"raters": 2, "sample": 3, "images": 2}
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    """Raters are shown the shapes at their own 64 px."""
+    monkeypatch.setattr(pictures, "MIN_SIDE", 64)
 
 
 def steps(outcome):

@@ -10,6 +10,7 @@ from evalkit.errors import EvalkitError, RunError, SpecError, VotingError
 from evalkit.spec.resolve import resolve
 from evalkit.stages import vote
 from evalkit.stages.generate import generate
+from evalkit.stages.simulate import simulate_panel
 from evalkit.store import db
 from evalkit.store.run import Run
 from evalkit.store.tables import AssignmentRow, StudyRow, VoteRow
@@ -75,7 +76,7 @@ def test_opening_again_says_that_it_is_open_and_closing_again_writes_the_same(dr
         again.said.startswith("open already, since") and run_of(drawn, settings).path("arms.json").read_bytes() == link
     )
     assert sorted((settings.data_dir / "voting" / drawn.run_name).iterdir()) == files
-    vote.simulate_panel(drawn, settings, raters=2, seed=1)
+    simulate_panel(drawn, settings, raters=2, seed=1)
     first = vote.close(drawn, settings)
     before = run_of(drawn, settings).path("votes.parquet").read_bytes()
     assert vote.close(drawn, settings).facts == first.facts
@@ -88,9 +89,9 @@ def test_opening_again_says_that_it_is_open_and_closing_again_writes_the_same(dr
 
 def test_a_simulated_panel_says_so_everywhere(drawn, settings):
     vote.open_study(drawn, settings)
-    outcome = vote.simulate_panel(drawn, settings, seed=4, planted={"system-u": 3.0, "system-v": 0.0})
+    outcome = simulate_panel(drawn, settings, seed=4, planted={"system-u": 3.0, "system-v": 0.0})
     assert outcome.facts["votes"] == 3 * 2 * 2 and "simulated" in outcome.said
-    assert vote.simulate_panel(drawn, settings, seed=4, planted={"system-u": 3.0, "system-v": 0.0}).facts["votes"] == 0
+    assert simulate_panel(drawn, settings, seed=4, planted={"system-u": 3.0, "system-v": 0.0}).facts["votes"] == 0
     assert vote.status(drawn, settings).facts["simulated_votes"] == 12
     assert vote.close(drawn, settings).facts["simulated_votes"] == 12
     run = run_of(drawn, settings)
@@ -109,7 +110,7 @@ def test_more_invites_than_places_are_made_and_said(drawn, settings):
     assert many.facts["links"][0] not in many.said and len(many.facts["links"]) == 11
 
 
-@pytest.mark.parametrize("stage", [vote.invite, vote.status, vote.verify, vote.close, vote.simulate_panel])
+@pytest.mark.parametrize("stage", [vote.invite, vote.status, vote.verify, vote.close, simulate_panel])
 def test_a_study_that_was_never_opened_is_refused_with_the_next_step(drawn, settings, stage):
     with pytest.raises(VotingError, match="not open for votes") as caught:
         stage(drawn, settings)
@@ -191,6 +192,6 @@ def test_closing_without_the_link_keeps_the_study_open(drawn, settings):
 
 def test_what_the_stages_say_is_json(drawn, settings):
     said = [vote.open_study(drawn, settings), vote.invite(drawn, settings), vote.status(drawn, settings)]
-    said += [vote.verify(drawn, settings), vote.simulate_panel(drawn, settings), vote.close(drawn, settings)]
+    said += [vote.verify(drawn, settings), simulate_panel(drawn, settings), vote.close(drawn, settings)]
     for outcome in said:
         assert json.loads(json.dumps(outcome.as_json()))["said"]

@@ -15,7 +15,8 @@ from evalkit.settings import Settings
 from evalkit.spec.resolve import resolve
 from evalkit.stages.generate import generate
 from evalkit.stages.score import score
-from evalkit.stages.vote import close, open_study, simulate_panel
+from evalkit.stages.simulate import simulate_panel
+from evalkit.stages.vote import close, open_study
 from evalkit.stats.strengths import rank_systems
 from evalkit.store.run import Run
 from evalkit.training import check, drawing, references, vocabulary

@@ -1,4 +1,4 @@
-"""A rater's tab without a browser, many to a process: Streamlit's protobufs over its websocket, and plain HTTP."""
+"""A rater's tab without a browser, many to a process: Streamlit's messages over its websocket, and plain HTTP."""
 
 from __future__ import annotations
 
@@ -7,30 +7,48 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.asyncio.client import ClientConnection, connect
+from evalkit.errors import UnavailableError
+from evalkit.voting.streamlit_page import Page, rerun, state
 
 
 class Tab:
-    """One websocket session. `images`: addresses of st.image; `component`: what the comparison is made of."""
+    """One websocket session. `page`: what it shows; `web`: plain requests over one connection of its own.
+
+    Raises:
+        UnavailableError: the app cannot be reached.
+    """
 
     def __init__(self, address: str, query: str = "") -> None:
         self.address, self.query = address, query
-        self.images: list[str] = []
-        self.component: dict[str, Any] | None = None
-        self._widgets: dict[str, str] = {}
-        self._states: dict[str, WidgetState] = {}
-        self._cached: dict[str, ForwardMsg] = {}
-        self._socket: ClientConnection | None = None
-        self.web = Web(address)
+        self.page, self.web = Page(), Web(address)
+        self._states: dict[str, Any] = {}
+        self._socket: Any = None
+
+    @property
+    def images(self) -> list[str]:
+        return self.page.images
+
+    @property
+    def component(self) -> dict[str, Any] | None:
+        return self.page.component
 
     async def open(self) -> None:
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import WebSocketException
+        from websockets.typing import Subprotocol
+
         url = f"ws://{urlsplit(self.address).netloc}/_stcore/stream"
-        self._socket = await connect(
-            url, subprotocols=["streamlit"], max_size=2**26, proxy=None, compression=None, open_timeout=120
-        )
+        try:
+            self._socket = await connect(
+                url,
+                subprotocols=[Subprotocol("streamlit")],
+                max_size=2**26,
+                proxy=None,
+                compression=None,
+                open_timeout=120,
+            )
+        except (OSError, WebSocketException) as error:
+            raise UnavailableError(f"the app cannot be reached: {error}", where=self.address) from error
         await self.run()
 
     async def close(self) -> None:
@@ -40,41 +58,20 @@ class Tab:
 
     async def run(self, key: str | None = None, **value: Any) -> None:
         """Has the script run, with a widget's new state, and reads until it is through."""
-        message = BackMsg()
-        message.rerun_script.query_string = self.query
+        from websockets.exceptions import WebSocketException
+
+        states = {}
         if key is not None:
-            state = WidgetState(id=self._widgets[key], **value)
+            states = {**self._states, key: state(self.page.widgets[key], **value)}
             if "trigger_value" not in value:
-                self._states[key] = state
-            message.rerun_script.widget_states.widgets.extend({**self._states, key: state}.values())
-        self.images, self._widgets = [], {}
-        await self._socket.send(message.SerializeToString())
-        while not self._through(await self._socket.recv()):
-            pass
-
-    def _through(self, raw: bytes) -> bool:
-        message = ForwardMsg.FromString(raw)
-        kind = message.WhichOneof("type")
-        if kind == "ref_hash":
-            message = self._cached[message.ref_hash]
-            kind = message.WhichOneof("type")
-        elif message.hash:
-            self._cached[message.hash] = message
-        if kind == "new_session":
-            self.images, self._widgets = [], {}
-        elif kind == "delta":
-            self._note(message.delta.new_element)
-        return kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
-
-    def _note(self, element: Any) -> None:
-        kind = element.WhichOneof("type")
-        drawn = getattr(element, kind) if kind else None
-        if kind == "imgs":
-            self.images += [image.url for image in drawn.imgs]
-        elif kind == "bidi_component" and drawn.component_name == "evalkit.comparison":
-            self.component = json.loads(drawn.json)
-        if drawn is not None and "id" in drawn.DESCRIPTOR.fields_by_name:
-            self._widgets[drawn.id.rsplit("-", 1)[-1]] = drawn.id
+                self._states[key] = states[key]
+        self.page.clear()
+        try:
+            await self._socket.send(rerun(self.query, states.values()))
+            while not self.page.take(await self._socket.recv()):
+                pass
+        except WebSocketException as error:
+            raise UnavailableError(f"the app went away: {error}", where=self.address) from error
 
 
 class Web:

@@ -1,0 +1,1 @@
+"""Breaking evalkit on purpose: `make chaos` kills, fills, corrupts and starves it, and counts what was lost."""
