@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from evalkit.errors import UnavailableError
 from evalkit.places import filesystem, is_remote, reached
@@ -27,7 +27,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """
     if is_remote(path):
         with tempfile.NamedTemporaryFile() as aside:
-            yield aside.file
+            yield cast(BinaryIO, aside.file)
             aside.flush()
             return _send(path, Path(aside.name))
     temporary = temporary_name(path)
