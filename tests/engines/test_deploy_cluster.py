@@ -1,4 +1,4 @@
-"""The commands of DEPLOY.md for a cluster, as they are written: two nodes by `ray start`, then check, generate, score."""
+"""The commands of DEPLOY.md for a cluster, as they are written: two nodes, then check, generate and score."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def evalkit(words: list[str], root: Path, study: str) -> dict[str, object]:
         "EVALKIT_DEVICE": "cpu",
     }
     command = [sys.executable, "-m", "evalkit", *named, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | told, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
