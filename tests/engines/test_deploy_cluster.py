@@ -46,7 +46,7 @@ def started(words: list[str]) -> Iterator[None]:
 def evalkit(words: list[str], root: Path, study: str) -> dict[str, object]:
     """The command with this study, here."""
     named = [study if word == "my-study" else word for word in words[1:]]
-    environment = os.environ | {
+    told = {
         "EVALKIT_ROOT": str(root),
         "EVALKIT_DATA": str(root / "shared"),
         "EVALKIT_DEVICE": "cpu",
