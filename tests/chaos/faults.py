@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from evalkit.errors import EvalkitError
 from evalkit.settings import Settings
 from evalkit.spec.resolve import resolve
 from evalkit.stages.generate import generate
 from evalkit.store import db
+from evalkit.store.tables import VoteRow
 from evalkit.voting import seals, serving
 from tests.chaos import workshop
 from tests.chaos.phases import child
@@ -227,10 +230,6 @@ def damaged_page_of_postgres(shop: Workshop) -> Met:
 
 
 def _count_votes(engine: object) -> None:
-    from sqlalchemy import select
-
-    from evalkit.store.tables import VoteRow
-
     with db.session(engine, reading=True) as session:  # type: ignore[arg-type]
         session.scalars(select(VoteRow)).all()
 
@@ -273,8 +272,9 @@ def clock_of_votes(shop: Workshop) -> Met:
         trial.answer(rater, now=NOW + jumps[turn % len(jumps)])
     with db.session(engine, reading=True) as session:
         right(seals.verify(session, trial.study_id))
-        state = serving._state(session, serving._rater(session, rater, NOW), NOW)
-    assert state.finished and state.done == 8 and state.estimated_minutes >= 0
+        assert not [vote for vote in session.scalars(select(VoteRow)) if vote.response_ms < 0]
+    with db.session(engine) as session:
+        assert serving.next_comparison(session, rater, NOW) is None, "the sheet is not finished"
     right([] if len(_votes(own.data_dir / "evalkit.db")) == 16 else ["votes lost"])
     engine.dispose()
     return Met("nothing: 16 of 16 votes, log and design unbroken", "nothing")
