@@ -160,7 +160,7 @@ def append_line(path: Path, line: str) -> None:
 def read_lines(path: Path) -> list[Any]:
     """The lines of a file of JSON lines; what is not JSON is left out, and nothing there is no line."""
     found = []
-    for line in _content(path).splitlines():
+    for line in content_of_lines(path).splitlines():
         try:
             found.append(json.loads(line))
         except ValueError:
