@@ -168,7 +168,8 @@ def read_lines(path: Path) -> list[Any]:
     return found
 
 
-def _content(path: Path) -> bytes:
+def content_of_lines(path: Path) -> bytes:
+    """All lines that `append_line` wrote; nothing there is none."""
     if not is_remote(path):
         return path.read_bytes() if path.is_file() else b""
     files, name = filesystem(path)
