@@ -1,7 +1,8 @@
 """Images a second by Ray's workers over those of one, and by one process: `python -m tests.benchmarks.ray_speed`.
 
 One thread each, on the embedded emoji-nas at 30 steps. The rounds take turns. Workers are started and load their model
-within the time of the whole command, as they do when one uses them.
+within the time of the whole command, as they do when one uses them. The second table has tasks that wait, as a process
+waits for its accelerator, and need no processor: what the engine itself costs, on a machine with few cores.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from evalkit.engines import Engine, ray
+from evalkit.engines import Engine, Job, ray
 from evalkit.engines.local import Local
 from evalkit.settings import Settings
 from evalkit.spec.resolve import ResolvedStudy, resolve
@@ -52,20 +53,48 @@ def seconds(resolved: ResolvedStudy, engine: Engine, folder: Path) -> tuple[floa
     return ticks[-1][1] / whole, steady
 
 
+WAIT_SECONDS = 0.25
+
+
+def waiting() -> Job[int, int, int]:
+    """Tasks of a known time."""
+
+    def compute(task: int) -> int:
+        time.sleep(WAIT_SECONDS)
+        return task
+
+    return Job(compute, lambda _, task: task)
+
+
+def waited(engine: Engine, tasks: int) -> tuple[float, float]:
+    """Tasks a second, of the whole run and from its first result to its last."""
+    started, ticks = time.perf_counter(), []
+    for _ in engine.run(list(range(tasks)), waiting):
+        ticks.append(time.perf_counter())
+    return tasks / (ticks[-1] - started), (tasks - 1) / (ticks[-1] - ticks[0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=24, help="of each of seven prompts")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {}
+    drawn: dict[str, list[tuple[float, float]]] = {}
+    slept: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch, nodes(2, 2):
         resolved = study(Path(scratch) / "root", asked.images)
         engines = {"one process": Local(), **{f"{n} workers": ray.Cluster(n, 0) for n in (1, 2, 4)}}
         for number in range(asked.rounds):
             for name, engine in engines.items():
-                found.setdefault(name, []).append(seconds(resolved, engine, Path(scratch) / f"{number}-{name}"))
-    print(f"{7 * asked.images} images, {asked.rounds} rounds\n")
-    print("| | images/s, whole command | images/s, between batches | ratio to 1 worker, each round |")
+                slept.setdefault(name, []).append(waited(engine, 120))
+                drawn.setdefault(name, []).append(seconds(resolved, engine, Path(scratch) / f"{number}-{name}"))
+    show(f"{7 * asked.images} images, {asked.rounds} rounds", "images", drawn)
+    show(f"120 tasks that wait {WAIT_SECONDS} s, {asked.rounds} rounds", "tasks", slept)
+
+
+def show(title: str, unit: str, found: dict[str, list[tuple[float, float]]]) -> None:
+    print(f"\n{title}\n")
+    print(f"| | {unit}/s, whole run | {unit}/s, first to last | ratio of the latter to 1 worker, each round |")
     print("|---|---|---|---|")
     for name, rounds in found.items():
         whole, steady = (statistics.median(column) for column in zip(*rounds, strict=True))
