@@ -14,7 +14,9 @@ from evalkit.voting.monitor import ComparisonProgress, RaterProgress
 WHO = alt.Scale(domain=["person", "simulated"], range=["#0072B2", "#767676"])
 ROW = 20
 """Pixels a row."""
-LABELS = alt.Axis(labelOverlap=False, labelFontSize=12, ticks=False, domain=False)
+INK = "#3d3d3d"
+STYLE = {"labelOverlap": False, "labelFontSize": 12, "labelColor": INK, "ticks": False, "domain": False}
+LABELS = alt.Axis(**STYLE, labelFlush=False, labelBound=False)
 
 
 def progress_by_rater(raters: Sequence[RaterProgress]) -> alt.LayerChart:
@@ -62,7 +64,7 @@ def sides(raters: Sequence[RaterProgress]) -> alt.LayerChart:
     """A dot a rater: share of the left side among the votes for a side; the line is one half."""
     table = _table(raters).dropna(subset=["left_share"])
     rows = _rows(table.sort_values("left_share"))
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
     where = alt.X("left_share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title="left among the votes for a side")
     dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1)
     said = alt.Chart(table).mark_text(align="left", dx=8).encode(y=rows, x=where, text="n:N")
@@ -104,21 +106,14 @@ def precision(rule: Enough) -> alt.LayerChart:
     return alt.layer(planned, base.mark_line(color="#0072B2", point=True), said)
 
 
-def backgrounds(told: Sequence[tuple[str, str, int]]) -> alt.Chart:
-    """How many raters gave each answer to the optional questions: (question, answer, raters)."""
-    table = pd.DataFrame(told, columns=["question", "answer", "raters"])
-    base = (
-        alt.Chart(table)
-        .mark_bar(color="#0072B2")
-        .encode(
-            x=alt.X("raters:Q", title="raters", axis=alt.Axis(tickMinStep=1, grid=False)),
-            y=alt.Y("answer:N", title=None, axis=LABELS, sort="-x"),
-            row=alt.Row(
-                "question:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top")
-            ),
-        )
-    )
-    return base.resolve_scale(y="independent")
+def answers(given: Sequence[tuple[str, int]], most: int) -> alt.LayerChart:
+    """How many raters gave each answer to one optional question; `most`: where the scale ends."""
+    table = pd.DataFrame(given, columns=["answer", "raters"])
+    axis = alt.Axis(**STYLE, minExtent=130)  # so that the charts of all questions stand in line
+    where = alt.X("raters:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most]))
+    base = alt.Chart(table, height=alt.Step(ROW)).encode(x=where, y=alt.Y("answer:N", title=None, axis=axis, sort="-x"))
+    said = base.mark_text(align="left", dx=4, fontSize=12).encode(text="raters:Q")
+    return alt.layer(base.mark_bar(color="#0072B2"), said)
 
 
 def _rows(ordered: pd.DataFrame) -> alt.Y:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 import streamlit as st
 
@@ -58,7 +59,10 @@ def _backgrounds(study_id: int) -> None:
         told = backgrounds.told(session, study_id)
     if told:
         with st.expander("What raters told of themselves (optional, by number only)"):
-            st.altair_chart(charts.backgrounds(told))
+            most = max(number for _, _, number in told)
+            for question, given in groupby(told, key=lambda one: one[0]):
+                st.caption(question)
+                st.altair_chart(charts.answers([(answer, number) for _, answer, number in given], most))
 
 
 def votes_of(rater: RaterProgress) -> int:

@@ -53,7 +53,9 @@ function makeQuestions(box, onChoice) {
     },
     press(number) {
       const input = box.querySelectorAll("input")[number - 1];
-      if (input && !input.disabled && !input.checked) input.click();
+      if (!input || input.disabled) return;
+      input.focus({ preventScroll: true }); // else Enter would press the button that was used last
+      if (!input.checked) input.click();
     },
     focusFirstOpen(chosen) {
       const open = names.find((name) => !(name in chosen) && !box.querySelector(`input[name="${CSS.escape(name)}"]`).disabled);

@@ -72,10 +72,10 @@ function makePage(root) {
     if (told && !changed) fill();
     if (changed) { trouble = fault; enter(); }
     at(".page").hidden = false;
-    render();
     const cover = !study.example && !uncovered.has(data.assignment) && (data.warned || covers.get());
     at(".cover p").textContent = data.warned ? words.cover_text : words.cover_own;
     pair.show([data.left, data.right], cover);
+    render(); // after the old pair is hidden: nothing can be answered before both images are seen
   }
 
   function revealed() {
