@@ -133,7 +133,7 @@ def case_of(name: str, folder: Path) -> Case:
         shaped = write_stable_diffusion(folder / name)
         return _case(f"random, SD-shaped, {size} px", card, shaped, Sampling(steps=steps, guidance=7.5), size)
     card = Catalog(ROOT).model(model)
-    sampling = Sampling(steps=steps, guidance=3.0, guidance_rescale=0.7)
+    sampling = Sampling(steps=steps, guidance=2.0, guidance_rescale=0.7)
     return _case(f"{model}, {steps} steps", card, ROOT / card.source, sampling, size)
 
 
