@@ -19,7 +19,7 @@ Verdict = Literal["fine", "caution", "do not use", "not assessable"]
 ORDER: tuple[Verdict, ...] = ("fine", "not assessable", "caution", "do not use")
 """From good to bad; a panel is as bad as its worst part."""
 
-SIMULATED = False
+SIMULATED = True
 """Whether the thresholds' false alarms are in that table: until they are, nothing is called fine."""
 CHANGE_FINE, CHANGE_MOST = 0.5, 2.0
 """Largest change by another resizing or compression, over the half-width of the distance's own interval."""

@@ -184,7 +184,8 @@ def as_markdown(found: dict[str, dict], settings: Settings, paths: list[Path], c
 HEAD = """# 512 x 512 PNG to Inception features
 
 `python -m tests.benchmarks.features`, {day}; {machine}; one thread, batches of 16,
-{n} pictures, the least of {rounds} rounds that took turns in one process. Random weights in the published shapes.
+{n} pictures, the least of {rounds} rounds that took turns in one process. Random weights in the published
+shapes. Other work shared the machine: CPU time is the steadier one.
 
 | | images a CPU second | images a second | CPU speed over the best peer |
 |---|--:|--:|--:|"""
