@@ -140,9 +140,10 @@ def read_facts(images_dir: Path, key: str) -> ImageFacts | None:
 def lacking(images_dir: Path, keys: Iterable[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, ImageFacts | None]]:
     """The keys of `keys` whose image is not known to be there, with the facts beside it, which may be None.
 
-    An image is known to be there if the folder lists its two files, the PNG with the bytes that `sizes` says. Folders
-    are listed whole and several at once, so that a million images take seconds, on a disk as in a bucket.
+    In a bucket an image is known to be there if the folder lists its two objects, the PNG with the bytes that `sizes`
+    says. On a disk, where files can be torn, the facts beside each are read. Folders are listed whole, several at once.
     """
+    sizes = sizes if is_remote(images_dir) else {}
     folders: dict[str, list[str]] = {}
     for key in keys:
         folders.setdefault(key[:2], []).append(key)
