@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from evalkit.settings import Settings
 from evalkit.spec.plan import PlannedImage, select_prompts
 from evalkit.spec.resolve import ResolvedStudy, resolve
 from evalkit.store import drawing, image_table
-from evalkit.store.images import lacking, relative_path
+from evalkit.store.images import ImageFacts, lacking, relative_path
 from evalkit.store.run import Run
 from tests.conftest import ROOT
 
 PER_PROMPT, SYSTEMS, LINKS = 50, ("few", "many"), 30_000
-CONTENT = {"png": b"x" * 1000, "json": b""}
+FACTS = ImageFacts("a" * 64, 1000, 64, 64, False, False, 1.0, 4)
+CONTENT = {"png": b"x" * FACTS.bytes, "json": json.dumps(asdict(FACTS)).encode()}
 
 
 def write_study(root: Path, images: int) -> None:
@@ -87,19 +89,15 @@ def dry_run(resolved: ResolvedStudy, settings: Settings) -> None:
 def look(resolved: ResolvedStudy, settings: Settings) -> None:
     """The store alone: which of the planned images are there."""
     keys = [image.key for image in planned(resolved, settings)]
-    sizes = dict.fromkeys(keys, len(CONTENT["png"]))
     started = time.perf_counter()
-    assert not list(lacking(settings.images_dir, keys, sizes))
+    assert all(facts for _, facts in lacking(settings.images_dir, keys, {}))
     print(json.dumps({"listing": time.perf_counter() - started}), file=sys.stderr)
 
 
 def add_parts(resolved: ResolvedStudy, settings: Settings) -> None:
-    from evalkit.store.images import ImageFacts
-
-    facts = ImageFacts("a" * 64, len(CONTENT["png"]), 64, 64, False, False, 1.0, 4)
     with image_table.Appending(Run(settings.runs_dir / resolved.run_name)) as table:
         for image in planned(resolved, settings):
-            table.add(image.key, facts)
+            table.add(image.key, FACTS)
 
 
 def list_all(resolved: ResolvedStudy, settings: Settings) -> None:
