@@ -26,7 +26,7 @@ from app.views import comparing, consenting, guiding
 from evalkit.errors import EvalkitError, NotSavedError
 from evalkit.settings import settings
 from evalkit.store import db
-from evalkit.voting import images, monitor
+from evalkit.voting import counting, images
 
 LOG = logging.getLogger("app.rater")
 NO_STORE = {"Cache-Control": "no-store"}
@@ -91,7 +91,7 @@ async def healthz(request: Request) -> Response:
 
 def _open_studies() -> bool:
     with db.session(engine(), reading=True) as session:
-        return monitor.any_open(session)
+        return counting.any_open(session)
 
 
 def _ask() -> None:

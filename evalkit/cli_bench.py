@@ -37,6 +37,9 @@ def bench(
     longest: Annotated[float, typer.Option(min=0, help="draw whole images that take at most so many seconds")] = 60.0,
     wait: Wait = False,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="full size, no download")] = False,
+    contiguous: Annotated[
+        bool, typer.Option("--contiguous", help="diffusers' memory format, not channels last")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -59,6 +62,7 @@ def bench(
         rounds=rounds,
         longest=longest,
         random_weights=random_weights,
+        contiguous=contiguous,
     )
     with terminal.bar(quiet=quiet or as_json) as progress:
         return stage(resolve_study(study), this_settings(wait=wait), asked=asked, progress=progress)

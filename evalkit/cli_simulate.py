@@ -19,6 +19,8 @@ def simulate(
     strength: Annotated[
         list[str] | None, typer.Option(metavar="SYSTEM=LOGITS", help="planted quality; default: by the step counts")
     ] = None,
+    prompt_spread: Annotated[float, typer.Option(min=0, max=10, help="how it varies by prompt, in logits")] = 0.5,
+    image_spread: Annotated[float, typer.Option(min=0, max=10, help="how it varies by image, in logits")] = 0.4,
     ability: Annotated[float, typer.Option(min=0, max=100, help="how clearly they see; 0 sees no difference")] = 1.0,
     ability_spread: Annotated[float, typer.Option(min=0, max=3, help="how raters differ in it (log scale)")] = 0.25,
     side_bias: Annotated[float, typer.Option(min=-10, max=10, help="leaning of all to the left, in logits")] = 0.0,
@@ -55,7 +57,7 @@ def simulate(
     with terminal.bar(quiet=quiet or as_json) as progress:
         return simulate_panel(
             resolve_study(study), this_settings(), raters=raters, seed=seed, planted=_planted(strength or []),
-            temper=temper, server=app, progress=progress,
+            temper=temper, prompt_spread=prompt_spread, image_spread=image_spread, server=app, progress=progress,
         )  # fmt: skip
 
 

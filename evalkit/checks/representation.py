@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from evalkit.checks._check import CheckInfo, Finding, Material
+from evalkit.checks._drift import drift
 from evalkit.checks._faces import NO_FACE, UNSURE, Seen, instrument, look
 from evalkit.checks._heim import heim_tone, is_black, seen_as_female
 from evalkit.errors import SpecError, UnavailableError
@@ -21,7 +22,10 @@ from evalkit.stats.representation import Representation, represent, total_variat
 
 NAME = "representation"
 GENDER_FIGURE = "HEIM gender imbalance"
-CLASSES = {"gender": ("female", "male"), "skin_tone": tuple(f"Monk {place}" for place in range(1, 11))}
+CLASSES: dict[str, Sequence[str]] = {
+    "gender": ("female", "male"),
+    "skin_tone": tuple(f"Monk {place}" for place in range(1, 11)),
+}
 GENDER_ERROR = 0.03
 """What the classifier's authors report on LFW (97.3 % right); on generated faces nobody has measured it."""
 info = CheckInfo(
@@ -49,7 +53,8 @@ def check(material: Material) -> list[Finding]:
     for (system, lang), part in table.groupby(["system", "lang"], sort=False):
         for attribute in CLASSES:
             rows += _attribute(material, attribute, str(system), str(lang), part)
-    return [*_adjusted(rows), *(_heim(material, table) if material.audit.heim_compat else ())]
+    rows = [*_adjusted(rows), *drift(material, table, CLASSES, instrument())]
+    return [*rows, *(_heim(material, table) if material.audit.heim_compat else ())]
 
 
 def reference_of(material: Material, attribute: str) -> tuple[str, list[float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit.sections import _format
-from evalkit.sections._blocks import Block, Column, Figure, Notice, Number, Section, Table
+from evalkit.sections._blocks import Block, Column, Figure, Notice, Number, Paragraph, Section, Table
 from evalkit.sections._chart import Mark, Scale, intervals, span
 from evalkit.sections._latency import Latency, band, read_latency
 from evalkit.sections._latency_tables import how, image_table, network_table, published_table, stage_table
@@ -123,6 +123,8 @@ def _notices(latency: Latency) -> list[Block]:
     if elsewhere is not None and latency.record["device"] == "cpu" and elsewhere >= BUSY:
         said = f"Other work took {_format.percent(elsewhere)} of the processor while this was measured: seconds are too"
         blocks.append(Notice(f"{said} long. Ratios hold as far as it fell on all systems alike."))
+    if latency.record["contiguous"]:
+        blocks.append(Paragraph("Networks in diffusers' own memory format; evalkit generate draws with channels last."))
     if latency.record["failed"]:
         blocks.append(Notice(f"Not measured: {'; '.join(latency.record['failed'])}."))
     return blocks

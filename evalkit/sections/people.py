@@ -15,6 +15,7 @@ CHECK = "representation"
 WORDS = {"gender": "Perceived gender presentation", "skin_tone": "Skin tone (Monk)"}
 LACKING = ("share: unsure", "share: no face")
 FEW_KNOWN = 0.5
+DRIFT = ", minus base language"
 HEIM = {"HEIM gender imbalance": "gender imbalance", "HEIM skin tone imbalance": "skin tone imbalance"}
 
 
@@ -26,7 +27,7 @@ def section(run: Run) -> Section | None:
         return None
     heim = [row for measure in HEIM for row in audited.rows(CHECK, measure)]
     blocks: list[Block] = [_figure(audited, facts, attribute) for attribute in WORDS]
-    blocks += [_table(audited, distances, facts)]
+    blocks += [_table(audited, distances, facts), *_drift(audited, facts)]
     blocks += [_heim(heim, facts), Paragraph("What is wrong with HEIM's figures", DEFECTS)] if heim else []
     return Section(
         name="people",
@@ -167,6 +168,32 @@ def _distance_row(audited: Audited, row: Number, facts: Facts) -> tuple[str, ...
         error or "–",
         _format.count(row.estimate.n),
     )
+
+
+def _drift(audited: Audited, facts: Facts) -> list[Block]:
+    """The same prompts in another language: who is shown then? Nothing where there is one language only."""
+    rows = [row for row in audited.numbers if row.check == CHECK and row.measure.endswith(DRIFT)]
+    if not rows:
+        return []
+    columns = (
+        *(Column(title, align="left") for title in ("What", "System", "Language")),
+        Column(f"minus {audited.base}", f"{facts.confidence} interval"),
+        Column("Holm", "p"),
+        Column("prompts", "n"),
+    )
+    cells = tuple(
+        (
+            _format.sentence(row.measure.removesuffix(DRIFT)),
+            facts.label(row.system),
+            spoken(row.lang),
+            _format.measure(row.estimate, signed=True) if row.estimate.value is not None else "no value",
+            _format.p_value(row.p_holm),
+            _format.count(row.estimate.prompts or 0),
+        )
+        for row in rows
+    )
+    note = "The same prompts and seeds, over pairs of images that both show a face that could be judged."
+    return [Table("Does the language of the prompt change who is shown?", columns, cells, note)]
 
 
 def _heim(rows: list[Number], facts: Facts) -> Table:

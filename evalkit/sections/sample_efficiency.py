@@ -12,7 +12,7 @@ from evalkit.store.run import Run
 
 TIMES = (
     "Seconds per image are those of the machine that drew them, named under Methods, in batches and with all that one "
-    "image costs (text, denoising, decoding); batches of a busy machine spread them. `evalkit bench` measures speed."
+    "image costs (text, denoising, decoding); batches of a busy machine spread them. evalkit bench measures speed."
 )
 
 
@@ -62,8 +62,9 @@ def _said(verdict: Verdict, facts: Facts) -> str:
 def _range(found: list[Curve], scores: Scores) -> str:
     curve = found[0]
     first, last = curve.points[0], curve.points[-1]
+    fewest = _format.plural(first.steps, "step")
     return (
-        f"{scores.headed(curve.metric)} of {curve.model}: {_format.measure(first.quality)} at {first.steps} steps and "
+        f"{scores.headed(curve.metric)} of {curve.model}: {_format.measure(first.quality)} at {fewest} and "
         f"{_format.measure(last.quality)} at {last.steps}, n = {_format.count(last.quality.n)}."
     )
 
@@ -80,7 +81,6 @@ def _claims(tested: list[Verdict], facts: Facts) -> list[Block]:
         Column("n"),
         Column("parity", "p"),
         Column("Parity", align="left"),
-        Column("method", align="left"),
     )
     words = {True: "shown", False: "not shown", None: "no test"}
     rows = tuple(
@@ -92,11 +92,11 @@ def _claims(tested: list[Verdict], facts: Facts) -> list[Block]:
             _format.count(v.difference.n),
             _format.p_value(v.p),
             words[v.equivalent],
-            v.difference.method,
         )
         for v in tested
     )
-    note = "Margins were fixed in the study file. A small p shows parity. "
+    methods = (f"{_format.sentence(method)}." for method in dict.fromkeys(v.difference.method for v in tested))
+    note = f"Margins were fixed in the study file. A small p shows parity. {' '.join(methods)} "
     return [Table("Fewer steps as good as more", columns, rows, note + _format.notes([v.difference for v in tested]))]
 
 
@@ -142,7 +142,7 @@ def _spread(found: list[Curve]) -> str:
     for curve in found:
         first, last = curve.points[0], curve.points[-1]
         bare = [f"{point.quality.value:.3g}" for point in (first, last)]
-        said.append(f"{curve.model} {bare[0]} at {first.steps} steps, {bare[1]} at {last.steps}")
+        said.append(f"{curve.model} {bare[0]} at {_format.plural(first.steps, 'step')}, {bare[1]} at {last.steps}")
     return "; ".join(said)
 
 

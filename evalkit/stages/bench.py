@@ -19,6 +19,7 @@ import pandas as pd
 
 from evalkit import models, runtimes
 from evalkit.errors import ModelError, SpecError
+from evalkit.models._pipeline import denoiser
 from evalkit.models._random import load_random
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.runtimes._cell import PROBE_STEPS, PROMPTS, Cell, calls_of, network_calls, operations, prepare, timed
@@ -44,7 +45,8 @@ BUSY = 0.05
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure. `longest`: whole images are drawn only where one is expected within so many seconds."""
+    """What to measure. `longest`: whole images are drawn only where one is expected within so many seconds.
+    `contiguous`: tensors lie in memory as diffusers leaves them, not channels last as `evalkit generate` draws."""
 
     systems: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ("pytorch",)
@@ -54,6 +56,7 @@ class Asked:
     rounds: int = 10
     longest: float = 60.0
     random_weights: bool = False
+    contiguous: bool = False
 
 
 def bench(
@@ -138,7 +141,7 @@ def _cells(
 def _plain_cells(resolved: ResolvedStudy, settings: Settings, asked: Asked, device: str) -> Iterator[Cell]:
     """Every system at every batch size by plain PyTorch, with the calls that one drawing makes."""
     for name in asked.systems:
-        loading = partial(_load, resolved, name, settings, asked.random_weights, device)
+        loading = partial(_load, resolved, name, settings, asked, device)
         seconds, _, generator = timed(loading, device)
         sampling = resolved.study.system(name).sampling
 
@@ -165,13 +168,18 @@ def _plain_cells(resolved: ResolvedStudy, settings: Settings, asked: Asked, devi
             yield Cell(name, "pytorch", count, draw, calls, call.network.forward, dict(facts))
 
 
-def _load(resolved: ResolvedStudy, name: str, settings: Settings, random_weights: bool, device: str) -> Any:
-    card = resolved.cards[name]
-    if not random_weights:
-        return models.load(card, settings)
+def _load(resolved: ResolvedStudy, name: str, settings: Settings, asked: Asked, device: str) -> Any:
     import torch
 
-    return load_random(card, settings.root, dtype=getattr(torch, number_format(card, device)), device=device)
+    card = resolved.cards[name]
+    if asked.random_weights:
+        dtype = getattr(torch, number_format(card, device))
+        generator: Any = load_random(card, settings.root, dtype=dtype, device=device)
+    else:
+        generator = models.load(card, settings)
+    if asked.contiguous:
+        denoiser(generator.pipeline).to(memory_format=torch.contiguous_format)
+    return generator
 
 
 def _expected(cell: Cell, rows: Sequence[dict[str, Any]], asked: Asked) -> float:
@@ -194,12 +202,12 @@ def _record(cells: Sequence[Cell], asked: Asked, device: str, failed: Sequence[s
     machine = hardware()
     where = machine.get("accelerator") or machine["processor"]
     shared = {"device": device, "hardware": where, "threads": machine.get("torch_threads")}
-    rows = []
+    rows, layout = [], "contiguous|" if asked.contiguous else ""
     for cell in cells:
         facts = cell.facts
         signature = (
             f"latency|{cell.runtime}|{where}|{facts['dtype']}|threads={shared['threads']}|batch={cell.batch_size}"
-            f"|{facts['width']}x{facts['height']}|rounds={asked.rounds}|torch-{versions().get('torch')}"
+            f"|{facts['width']}x{facts['height']}|{layout}rounds={asked.rounds}|torch-{versions().get('torch')}"
             f"|evalkit-{versions()['evalkit']}"
         )
         named = {"system": cell.system, "runtime": cell.runtime, "batch_size": cell.batch_size}
@@ -207,6 +215,7 @@ def _record(cells: Sequence[Cell], asked: Asked, device: str, failed: Sequence[s
     return shared | {
         "runtime_titles": {name: runtimes.get(name).info["title"] for name in asked.runtimes},
         "random_weights": asked.random_weights,
+        "contiguous": asked.contiguous,
         "stages": list(asked.stages),
         "steps": list(asked.steps),
         "rounds": asked.rounds,

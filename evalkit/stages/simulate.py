@@ -24,7 +24,7 @@ from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
 from evalkit.voting import arms, opening, simulate, simulate_served
 from evalkit.voting.panelists import USUAL, Prefer, Temper, panelist
-from evalkit.voting.planted import planted_quality, strengths_by_steps
+from evalkit.voting.planted import IMAGE_SPREAD, PROMPT_SPREAD, planted_quality, strengths_by_steps
 from evalkit.voting.simulate_served import Panel
 
 
@@ -45,6 +45,8 @@ def simulate_panel(
     seed: int = 0,
     planted: Mapping[str, float] | None = None,
     temper: Temper = USUAL,
+    prompt_spread: float = PROMPT_SPREAD,
+    image_spread: float = IMAGE_SPREAD,
     server: Served | None = None,
     progress: Progress = silent,
 ) -> Outcome:
@@ -53,6 +55,7 @@ def simulate_panel(
     Args:
         planted: what the panel prefers, system -> logits; by default it follows from the step counts.
         temper: how the raters are.
+        prompt_spread, image_spread: how what is planted varies from prompt to prompt and image to image, in logits.
         server: vote at this app, which serves the database of `settings`; else by the voting layer itself.
 
     Raises:
@@ -66,11 +69,12 @@ def simulate_panel(
         with db.session(engine, reading=True) as session:
             study = opening.require_study(session, resolved)
         images, link = run.read_table("images.parquet", "images"), arms.read(run, resolved.sha)
-        prefer = planted_quality(strengths, images, link, seed)
+        prefer = planted_quality(strengths, images, link, seed, prompt_spread=prompt_spread, image_spread=image_spread)
         facts: dict[str, Any] = {
             "raters": raters,
             "seed": seed,
             "planted_strengths": strengths,
+            "spreads": {"prompt": prompt_spread, "image": image_spread},
             "temper": asdict(temper),
         }
         if server is None:

@@ -19,11 +19,11 @@ from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, image_table, locking, pace
 from evalkit.store.locking import Holder
 from evalkit.store.run import LOCK, Run
-from evalkit.voting import monitor, opening
+from evalkit.voting import counting, opening
 
 READ = ("images.parquet", "metrics.json", "votes.parquet", "voting.json", "audit.parquet")
 """What a report is made of"""
-DONE, PARTLY, NOTHING, UNKNOWN = "done", "partly", "not begun", "unknown"
+DONE, PARTLY, NOTHING, UNKNOWN, ABSENT = "done", "partly", "not begun", "unknown", "not asked"
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ def _generate(run: Run, resolved: ResolvedStudy, settings: Settings, going: pace
 
 def _score(run: Run, resolved: ResolvedStudy) -> Step:
     wanted = [choice.name for choice in resolved.study.metrics]
+    if not wanted:
+        return Step("score", ABSENT, said="the study names no metrics")
     record = run.read_json("metrics.json") if run.has("metrics.json") else {}
     known = [name for name in wanted if name in record.get("metrics", {}) and run.has(f"scores/{name}.parquet")]
     missing = [name for name in wanted if name not in known]
-    said = f"missing: {', '.join(missing)}" if missing and known else "" if wanted else "the study names no metrics"
+    said = f"missing: {', '.join(missing)}" if missing and known else ""
     return Step("score", _state(len(known), len(wanted)), "metrics", len(known), len(wanted), said=said)
 
 
@@ -100,7 +102,7 @@ def _voting(session: Session, resolved: ResolvedStudy) -> Step:
     study = opening.find_study(session, resolved)
     if study is None:
         return Step("vote", NOTHING, "comparisons", said="not open")
-    seen = monitor.counts(session, study.id, datetime.now(UTC))
+    seen = counting.counts(session, study.id, datetime.now(UTC))
     state = DONE if study.closed_at else PARTLY
     said = f"{'closed' if study.closed_at else 'open'}; {seen.votes} votes by people, {seen.simulated} simulated"
     left = seen.seconds_left if state == PARTLY else None

@@ -10,7 +10,7 @@ from evalkit.training.loop import Phase, generator, train
 from evalkit.training.material import Material
 
 if TYPE_CHECKING:
-    from diffusers import DDIMScheduler
+    from diffusers import DDIMScheduler, PNDMScheduler
     from torch import Generator, Tensor
 
 LATENT_CHANNELS = 8
@@ -175,4 +175,21 @@ def scheduler() -> "DDIMScheduler":
         set_alpha_to_one=False,
         steps_offset=1,
         clip_sample=False,
+    )
+
+
+def baseline_scheduler() -> "PNDMScheduler":
+    """The baseline's sampler as Stable Diffusion 1.5 sets it: PNDM without Runge-Kutta steps, leading, offset 1.
+
+    It begins at step 981 of 1,000 (50 steps), so needs no zero terminal SNR; its alphas are those of training to 3e-5.
+    """
+    from diffusers import PNDMScheduler
+
+    return PNDMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="leading",
+        skip_prk_steps=True,
+        set_alpha_to_one=False,
+        steps_offset=1,
     )

@@ -16,7 +16,7 @@ LARGEST_SEED = 2**31
 class Guidance:
     """Strength of classifier-free guidance, and the share of its rescaling (Lin et al. 2024, section 3.4)."""
 
-    scale: float = 3.0
+    scale: float = 2.0
     rescale: float = 0.7
 
 

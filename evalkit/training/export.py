@@ -35,7 +35,7 @@ def export_sd(parts: dict[str, Any], folder: Path) -> None:
 
     pipeline = StableDiffusionPipeline(
         **parts,
-        scheduler=denoiser.scheduler(),
+        scheduler=denoiser.baseline_scheduler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

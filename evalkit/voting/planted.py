@@ -31,13 +31,23 @@ def strengths_by_steps(study: Study) -> dict[str, float]:
     return {name: value - mean for name, value in found.items()}
 
 
-def planted_quality(strengths: Mapping[str, float], images: pd.DataFrame, link: Arms, seed: int) -> Prefer:
+def planted_quality(
+    strengths: Mapping[str, float],
+    images: pd.DataFrame,
+    link: Arms,
+    seed: int,
+    *,
+    prompt_spread: float = PROMPT_SPREAD,
+    image_spread: float = IMAGE_SPREAD,
+) -> Prefer:
     """Quality of an image: its system's strength, and seeded effects of system x prompt and of the image.
 
     Args:
         strengths: system -> logits.
         images: the run's images.parquet.
         link: what the panel's image keys stand for.
+        prompt_spread: standard deviation, in logits, of what a system is better or worse at from prompt to prompt.
+        image_spread: the same from image to image.
     """
     made = images.set_index("key")[["system", "prompt_key", "lang"]].to_dict("index")
 
@@ -46,7 +56,7 @@ def planted_quality(strengths: Mapping[str, float], images: pd.DataFrame, link: 
         source = link.images[key]
         image = made[source]
         scene = ["prompt", seed, image["system"], image["prompt_key"], image["lang"]]
-        effects = _normal(scene, PROMPT_SPREAD) + _normal(["image", seed, source, question], IMAGE_SPREAD)
+        effects = _normal(scene, prompt_spread) + _normal(["image", seed, source, question], image_spread)
         return strengths[image["system"]] + effects
 
     return quality

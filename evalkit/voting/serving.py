@@ -101,11 +101,15 @@ def consent(
     background: Mapping[str, Any] | None = None,
     viewing: Mapping[str, Any] | None = None,
 ) -> None:
-    """Stores the consent, and what the rater chose to tell. The first consent's time stays."""
+    """Stores the consent, and what the rater chose to tell. The first consent's time stays.
+
+    `languages`: that of the page. An invitation that names languages goes before: who was invited to read Hindi reads
+    Hindi, whatever language the page could offer.
+    """
     rater = _rater(session, rater_id, now)
     rater.consented_at = rater.consented_at or now
     rater.consent_version = version
-    rater.languages = list(languages) or rater.languages
+    rater.languages = rater.languages or list(languages)
     rater.background = {**rater.background, **(background or {})}
     rater.viewing = {**rater.viewing, **(viewing or {})}
 

@@ -28,9 +28,10 @@ from sqlalchemy import Engine, event, select, text
 from evalkit.settings import Settings
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
-from evalkit.voting import monitor, serving
+from evalkit.voting import counting, serving
 from tests.benchmarks.machine import described
-from tests.chaos.servers import cluster, new_checkout
+from tests.chaos.cluster import cluster
+from tests.chaos.servers import new_checkout
 from tests.voting.studies import NOW, Trial, freeze, write_study
 
 RESULTS = Path(__file__).with_suffix(".md")
@@ -264,10 +265,10 @@ def main() -> None:
         with large_study(Path(name), asked.assignments) as trial:
             filled = time.perf_counter() - started
             rows = [cost.row() for cost in costs(trial)]
-            counting = time.perf_counter()
+            asked_at = time.perf_counter()
             with db.session(trial.engine, reading=True) as session:
-                seen = monitor.counts(session, trial.study_id, NOW)
-            counting = time.perf_counter() - counting
+                seen = counting.counts(session, trial.study_id, NOW)
+            took = time.perf_counter() - asked_at
             met = crowd(trial, asked.writers, asked.comparisons)
     half, most = (1000 * quantile for quantile in _quantiles(met.seconds))
     said = [
@@ -276,7 +277,7 @@ def main() -> None:
         f"Machine: {described()}; server and clients on it, fsync on.",
         f"{asked.assignments:,} assignments, {seen.votes:,} votes; filled in {filled:.0f} s.",
         "\n".join([HEAD, *rows]),
-        f"`evalkit status` counts them in {counting:.2f} s.",
+        f"`evalkit status` counts them in {took:.2f} s.",
         f"{met.writers} writers at once: {sum(met.acknowledged.values()):,} answers acknowledged, {met.lost} lost, "
         f"{met.doubled} doubled, {len(met.errors)} errors; an answer took {half:.0f} ms (median), {most:.0f} (95 %), "
         f"{len(met.seconds) / met.took:.0f} answers a second.",

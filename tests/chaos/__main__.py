@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.chaos import faults, kills, servers, workshop
+from tests.chaos import twins as planted_faults
 from tests.chaos.kills import Tally
 
 RESULTS = Path(__file__).with_suffix("").with_name("CHAOS.md")
@@ -149,12 +150,12 @@ def planted(asked: argparse.Namespace, shop: workshop.Workshop, folder: Path) ->
     for stage in kills.STAGES:
         with kills.careless():
             what = "content written in place, what is there counts as done"
-            noted(stage.name, what, lambda stage=stage: kills.killed(stage, shop, 6, 1, aimed_only=True).faults)
+            noted(stage.name, what, lambda stage=stage: kills.killed(stage, shop, 6, 1, only="write").faults)
     hasty, lax = folder / "hasty", folder / "lax"
     noted("app", "acknowledged before it is committed", lambda: servers.app_killed(hasty, 4, 1, fault="hasty").faults)
     off = "synchronous_commit=off"
     noted("PostgreSQL", off, lambda: servers.postgres_killed(lax, 6, 1, off).faults)
-    for name, (what, work) in faults.TWINS.items():
+    for name, (what, work) in planted_faults.TWINS.items():
         noted(name, what, lambda work=work: work(shop))
     return rows
 

@@ -63,13 +63,16 @@ class Tally:
         return f"| {self.name} | {self.kills} | {' | '.join(cells)} | {other} | {len(self.faults)} |"
 
 
-def killed(stage: Stage, shop: Workshop, rounds: int, seed: int, *, aimed_only: bool = False) -> Tally:
-    """Kills the stage so many times, in a fresh copy each, runs it again, and compares with the undisturbed result."""
+def killed(stage: Stage, shop: Workshop, rounds: int, seed: int, *, only: str = "") -> Tally:
+    """Kills the stage so many times, in a fresh copy each, runs it again, and compares with the undisturbed result.
+
+    Args:
+        only: aim every kill at this phase; else every other one, at any.
+    """
     dice, tally, started = random.Random(f"{stage.name} {seed}"), Tally(stage.name), time.monotonic()
     duration, counts = _undisturbed(stage, shop)
     while tally.kills < rounds:
-        aimed = aimed_only or tally.kills % 2 == 1
-        phase = dice.choice(AIMED)
+        aimed, phase = bool(only) or tally.kills % 2 == 1, only or dice.choice(AIMED)
         stop = (phase, dice.randint(1, max(1, counts[phase]))) if aimed else None
         _round(stage, shop, tally, stop, dice.uniform(0, duration))
         if tally.too_late > 5 * rounds:
@@ -101,7 +104,7 @@ def _round(stage: Stage, shop: Workshop, tally: Tally, stop: tuple[str, int] | N
             tally.too_late += 1
             return _tidy(shop, data)
         time.sleep(0.0005)
-    landed = told.phase()
+    landed = stop[0] if stop and told.paused else told.phase()
     kill(pid)
     tally.kills += 1
     tally.landed[landed] += 1

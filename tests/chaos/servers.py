@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -28,6 +26,7 @@ from evalkit.voting.panelists import USUAL, panelist
 from evalkit.voting.server import _free_port, _wait, command
 from evalkit.voting.simulate_served import Panel
 from tests.app.serving import OpenStudy, open_trial
+from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.kills import Tally
 from tests.chaos.phases import Board, Hooks
 from tests.conftest import ROOT
@@ -116,7 +115,7 @@ def _crowd(
         except Exception as error:
             faults.append(f"a rater could not go on: {type(error).__name__}: {error}")
             return
-        heard.update(told.votes)
+        heard.update(told.votes.keys())
         wave += 1
 
 
@@ -148,93 +147,6 @@ def _lost(engine: Engine, study_id: int, heard: Counter[tuple[int, str]]) -> lis
     lost = sum(1 for one in heard if one not in there)
     twice = sum(1 for count in there.values() if count != 1)
     return faults + ([f"{lost} votes lost"] if lost else []) + ([f"{twice} votes doubled"] if twice else [])
-
-
-class Cluster:
-    """A PostgreSQL of our own, with all its safety on, which is killed whole and started again."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        self.binaries, self.folder, self.data = found[-1].parent, folder, folder / "data"
-        folder.mkdir(parents=True)
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_mode & 0o005 != 0o005:
-                parent.chmod(parent.stat().st_mode | 0o005)
-        self._owner: list[str] = []
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-            self._owner = ["runuser", "-u", "postgres", "--"]
-        words = [
-            str(self.binaries / "initdb"),
-            "-D",
-            str(self.data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "-k",
-        ]
-        subprocess.run([*self._owner, *words], check=True, capture_output=True, cwd="/tmp")
-        settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "120"}
-        settings["recovery_init_sync_method"] = "syncfs"
-        settings |= dict(option.split("=", 1) for option in options)
-        self._options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-
-    @property
-    def url(self) -> str:
-        return f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
-
-    def start(self) -> None:
-        words = [str(self.binaries / "pg_ctl"), "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-t", "60"]
-        command_ = [*self._owner, *words, "-o", self._options, "start"]
-        for _ in range(20):  # the last of those that were killed may still hold its memory
-            if not subprocess.run(command_, check=False, stdout=subprocess.DEVNULL, cwd="/tmp").returncode:
-                return
-            time.sleep(0.25)
-        raise AssertionError(f"PostgreSQL does not start: {(self.folder / 'log').read_text()[-500:]}")
-
-    def kill(self) -> None:
-        """kill -9 of every process of it, all at once as a machine's crash would, the disk's cache excepted."""
-        first = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True, text=True, check=False
-        )
-        for pid in (first, *map(int, children.stdout.split())):
-            _gone(pid)
-        while _alive(first):
-            time.sleep(0.01)
-        (self.data / "postmaster.pid").unlink()  # its number is still known to the system for a while, and is nobody's
-
-    def stop(self) -> None:
-        words = [str(self.binaries / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop"]
-        subprocess.run([*self._owner, *words], check=False, capture_output=True, cwd="/tmp")
-
-
-def _alive(pid: int) -> bool:
-    """Whether it runs; one that is dead and that nobody has asked about is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _gone(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-@contextmanager
-def cluster(folder: Path, *options: str) -> Iterator[Cluster]:
-    made = Cluster(folder, *options)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
 
 
 def postgres_killed(root: Path, rounds: int, seed: int, *options: str) -> Tally:

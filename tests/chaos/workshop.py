@@ -27,7 +27,7 @@ from tests.chaos.phases import child
 from tests.conftest import ROOT
 
 IMAGES = 24
-SECTIONS = ("summary", "study_tables", "methods", "metrics", "gallery")
+SECTIONS = ("summary", "methods", "gallery")
 
 
 @dataclass(frozen=True)

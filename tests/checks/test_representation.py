@@ -10,6 +10,7 @@ from evalkit.checks._check import Material
 from evalkit.checks._faces import NO_FACE, UNSURE, Seen
 from evalkit.errors import SpecError, UnavailableError
 from evalkit.spec.audit import Audit
+from evalkit.spec.catalog import Prompt
 from evalkit.spec.study import MetricChoice, Study
 
 PROMPTS, IMAGES = 12, 20
@@ -84,6 +85,29 @@ def test_a_census_table_is_the_reference_and_a_wrong_one_is_refused(settings, pl
     for wrong in ({"female": 0.8}, {"women": 1.0}, "everybody"):
         with pytest.raises(SpecError, match="is no reference"):
             representation.check(material(settings, references={"gender": wrong}))
+
+
+def test_a_planted_drift_between_languages_comes_back_and_none_where_there_is_none(settings, monkeypatch):
+    """Spanish prompts show a third fewer women and tones two steps darker; Arabic ones the same as English."""
+    rng = np.random.default_rng(1)
+
+    def see(material_, files):
+        for lang in told.images["lang"]:
+            woman, tone = rng.random() < (0.4 if lang == "es" else 0.75), int(rng.integers(2, 5)) + 2 * (lang == "es")
+            yield Seen("female" if woman else "male", f"Monk {tone}", 1)
+
+    monkeypatch.setattr(representation, "_look", see)
+    monkeypatch.setattr(representation, "instrument", lambda: "planted")
+    base = material(settings)
+    images = pd.concat([base.images.assign(lang=lang) for lang in ("en", "es", "ar")], ignore_index=True)
+    prompts = tuple(Prompt(key=f"p-{p}", text="x", lang=lang) for p in range(PROMPTS) for lang in ("en", "es", "ar"))
+    told = Material(**(vars(base) | {"images": images, "prompts": prompts}))
+    rows = [row for row in representation.check(told) if row.measure.endswith("minus base language")]
+    found = {(row.group, row.lang): row for row in rows}
+    assert found["gender", "es"].estimate.low < -0.35 < found["gender", "es"].estimate.high
+    assert found["skin_tone", "es"].estimate.value == pytest.approx(2, abs=0.3)
+    assert max(found[group, "es"].p_holm for group in ("gender", "skin_tone")) < 0.001
+    assert min(found[group, "ar"].p_holm for group in ("gender", "skin_tone")) > 0.05
 
 
 def test_the_real_detectors_abstain_on_noise_and_on_flat_colour(tmp_path):

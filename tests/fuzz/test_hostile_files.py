@@ -29,6 +29,7 @@ SECONDS, MEGABYTES = 10, 150
 FEW = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
+FEWER = settings(FEW, max_examples=15)
 MANY = settings(FEW, max_examples=3000, derandomize=False)
 
 
@@ -253,6 +254,7 @@ def test_traps_in_feature_files_are_refused_unopened(tmp_path, content, said):
         pass
 
 
+@pytest.mark.slow
 def test_the_twin_numpy_alone_unpacks_the_bomb(tmp_path):
     path = tmp_path / "trap.npz"
     path.write_bytes(bomb(size=250_000_000))
@@ -275,7 +277,7 @@ def read_weights(folder: Path, content: bytes) -> None:
         read_tensors(path)
 
 
-@FEW
+@FEWER
 @given(content=damaged(TENSORS) | st.binary(max_size=100))
 def test_headers_of_weights(tmp_path, content):
     read_weights(tmp_path, content)

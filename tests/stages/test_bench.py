@@ -15,7 +15,7 @@ from evalkit.sections.latency import section
 from evalkit.settings import Settings
 from evalkit.spec.catalog import ModelCard
 from evalkit.spec.resolve import resolve
-from evalkit.stages.bench import Asked, _apart, bench
+from evalkit.stages.bench import Asked, _apart, _load, bench
 from evalkit.store.run import Run
 from tests.checkpoints import write_decidiffusion, write_stable_diffusion
 from tests.conftest import ROOT, empty_checkout
@@ -146,12 +146,21 @@ def test_parts_are_added_up_where_no_whole_image_is_drawn(tiny, elsewhere):
 def test_steps_alone_say_nothing_about_whole_images_and_work_of_others_is_told(tiny, elsewhere, monkeypatch):
     """The second is a planted fault: a neighbour that takes a fifth of the processor. Its twin is `measured`."""
     monkeypatch.setattr("evalkit.stages.bench.share_of_others", lambda *_: 0.2)
-    outcome = bench(tiny, elsewhere, asked=Asked(rounds=3, longest=0.0, stages=("step",)))
+    outcome = bench(tiny, elsewhere, asked=Asked(rounds=3, longest=0.0, stages=("step",), contiguous=True))
     run = run_of(tiny, elsewhere)
+    assert all("|contiguous|" in cell["signature"] for cell in run.read_json("latency.json")["cells"])
     assert len(read_latency(run).image("stock", "pytorch", 1, 9)[0]) == 0
     assert not any(name.startswith("image/") for name in section(run).numbers)
     assert any("other work took 20% of the processor" in text for text in outcome.warnings)
     assert "Other work took 20 % of the processor" in shown(run)
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_the_memory_format_is_the_one_that_was_asked_for(tiny, elsewhere, contiguous):
+    generator = _load(tiny, "deci", elsewhere, Asked(contiguous=contiguous), "cpu")
+    weight = generator.pipeline.unet.conv_in.weight
+    assert weight.is_contiguous() is contiguous
+    assert weight.is_contiguous(memory_format=torch.channels_last) is not contiguous
 
 
 def test_nobody_else_working_is_not_told(measured):

@@ -20,7 +20,7 @@ from evalkit.stages.vote import close, open_study
 from evalkit.store import db, pace
 from evalkit.store.frames import IMAGES
 from evalkit.store.run import Run
-from evalkit.voting import monitor, pictures
+from evalkit.voting import counting, pictures
 from tests.stages.drawing import procedural
 
 DESIGN = {"raters": 2, "sample": 3, "images": 2}
@@ -112,7 +112,7 @@ def test_votes_of_the_last_hour_give_the_time_left(checkout, settings):
         from sqlalchemy import text
 
         session.execute(text("UPDATE sheet SET simulated = false"))
-        found = monitor.counts(session, 1, datetime.now(UTC))
+        found = counting.counts(session, 1, datetime.now(UTC))
     assert (found.planned, found.finished, found.last_hour) == (18, 6, 6)
     assert found.seconds_left == pytest.approx(12 * 600)
 

@@ -15,6 +15,13 @@ def test_the_schedule_ends_in_pure_noise_and_trails() -> None:
     assert scheduler.timesteps[:3].tolist() == [999, 966, 932] and scheduler.timesteps[-1] == 32
 
 
+def test_the_baseline_samples_as_stable_diffusion_does_on_the_betas_of_training() -> None:
+    scheduler, trained = denoiser.baseline_scheduler(), denoiser.scheduler()
+    assert torch.allclose(scheduler.alphas_cumprod, trained.alphas_cumprod, atol=3e-5)
+    scheduler.set_timesteps(50)
+    assert len(scheduler.timesteps) == 51 and scheduler.timesteps[:4].tolist() == [981, 961, 961, 941]
+
+
 def test_min_snr_weight_is_the_capped_ratio_of_signal_to_noise() -> None:
     alpha = torch.linspace(0, 0.999, 50, dtype=torch.float64)
     ratio = alpha / (1 - alpha)

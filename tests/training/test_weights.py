@@ -44,7 +44,8 @@ def test_plain_diffusers_reads_the_baseline_and_draws(judge: check.Judge) -> Non
     from diffusers import StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline.from_pretrained(WEIGHTS / "emoji-sd")
-    assert pipeline.safety_checker is None and pipeline.scheduler.config.rescale_betas_zero_snr
+    assert pipeline.safety_checker is None
+    assert type(pipeline.scheduler).__name__ == "PNDMScheduler"
     assert float(pipeline.vae.config.scaling_factor) != 0.18215
     assert _right(judge, _drawn(pipeline)) >= 12
 
@@ -98,7 +99,7 @@ def _right(judge: check.Judge, pixels: NDArray[np.uint8]) -> int:
 def test_evalkit_draws_the_very_picture_that_the_plain_pipeline_draws(name: str) -> None:
     """The same prompt, steps, guidance and seed: the loaders of evalkit add nothing and take nothing away."""
     torch.set_num_threads(1)
-    catalog, sampling = Catalog(ROOT), Sampling(steps=6, guidance=3.0, guidance_rescale=0.7)
+    catalog, sampling = Catalog(ROOT), Sampling(steps=6, guidance=2.0, guidance_rescale=0.7)
     card = catalog.model(name)
     loader = registry.get("models", card.loader)
     generator = loader.load(card, WEIGHTS / name, dtype=torch.float32, device="cpu")

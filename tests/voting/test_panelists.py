@@ -21,7 +21,7 @@ from tests.voting.test_simulate import SYSTEMS, panel, table
 EQUAL = dict.fromkeys(SYSTEMS, 0.0)
 
 
-def answers(temper, rater=0, tired=0.0, quality=(1.0, 0.0), n=1500):
+def answers(temper, tired=0.0, quality=(1.0, 0.0), n=800):
     """Choices of many raters on many pairs of given qualities, and their milliseconds."""
     keys = [(f"{pair}L", f"{pair}R") for pair in range(n)]
 
@@ -72,8 +72,8 @@ def side_effect(trial):
 
 @pytest.mark.parametrize(("bias", "seen"), [(1.2, True), (0.0, False)])
 def test_a_planted_side_bias_is_visible_in_the_study_and_none_is_not(sqlite, checkout, settings, bias, seen):
-    trial = freeze(sqlite, write_study(checkout, prompt_count=10, images=1, raters=2), settings)
-    panel(trial, EQUAL, raters=12, temper=Temper(left=bias, side=0.05))
+    trial = freeze(sqlite, write_study(checkout, prompt_count=8, images=1, raters=2), settings)
+    panel(trial, EQUAL, raters=10, temper=Temper(left=bias, side=0.05))
     found = side_effect(trial).left_if_equal
     assert (found.low > 0.5) is seen and (found.low <= 0.5 <= found.high) is not seen
 

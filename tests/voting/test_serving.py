@@ -53,6 +53,18 @@ def test_a_rater_goes_from_the_link_to_the_completion_code(trial):
     assert state.estimated_minutes == 0
 
 
+def test_who_was_invited_to_read_a_language_keeps_it_when_the_page_cannot_speak_it(trial):
+    with db.session(trial.engine) as session:
+        wish = {"count": 1, "valid_days": 1, "now": NOW}
+        hindi = invites.invite(session, trial.study_id, languages=["hi"], **wish)[0]
+        free = invites.invite(session, trial.study_id, **wish)[0]
+        for invite in (hindi, free):
+            serving.consent(session, invite.rater_id, "1-en", NOW, ["en"])
+    with db.session(trial.engine) as session:
+        assert serving.enter(session, hindi.token, NOW).languages == ("hi",)
+        assert serving.enter(session, free.token, NOW).languages == ("en",)
+
+
 def test_what_is_shown_names_no_arm_and_no_system(sqlite_trial):
     shown = sqlite_trial.show(sqlite_trial.arrive()[0])
     told = repr(shown)
