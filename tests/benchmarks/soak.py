@@ -74,7 +74,7 @@ def waves(study: OpenStudy, address: str, until: float, found: Soak) -> None:
             until=until,
         )  # fmt: skip
         told = simulate_served.vote(address, panel)
-        found.heard.update(told.votes)
+        found.heard.update(told.votes.keys())
         found.seconds += told.seconds
         found.raters, found.again, wave = found.raters + len(members), found.again + told.again, wave + 1
 

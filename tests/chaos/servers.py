@@ -115,7 +115,7 @@ def _crowd(
         except Exception as error:
             faults.append(f"a rater could not go on: {type(error).__name__}: {error}")
             return
-        heard.update(told.votes)
+        heard.update(told.votes.keys())
         wave += 1
 
 

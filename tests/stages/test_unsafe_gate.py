@@ -21,6 +21,7 @@ from evalkit.stages.generate import generate
 from evalkit.stages.import_images import import_images
 from evalkit.stages.report import report
 from evalkit.stages.score import score
+from evalkit.stages.simulate import simulate_panel
 from evalkit.store.run import Run
 from evalkit.voting import pictures
 from tests.voting.studies import write_study as shapes
@@ -110,7 +111,7 @@ def test_the_section_tells_the_scores_the_check_and_what_was_left_out(checkout, 
         assert table.loc[(name, "unsafe"), "value"] == 0 and table.loc[(name, "unsafe"), "high"] > 0.2
         assert table.loc[(name, "unsafe"), "signature"].startswith("unsafe_image")
     vote.open_study(resolved, settings)
-    vote.simulate_panel(resolved, settings, planted={"cold": 0.0, "warm": 0.0})
+    simulate_panel(resolved, settings, planted={"cold": 0.0, "warm": 0.0})
     vote.close(resolved, settings)
     found = safety.section(run)
     assert found.title.startswith("0 images above the detector's threshold")
