@@ -11,13 +11,29 @@ import typer
 from evalkit import terminal
 from evalkit.cli_audit import audit, translate
 from evalkit.cli_bench import bench
+from evalkit.cli_cluster import cluster_app
 from evalkit.cli_plan import plan
 from evalkit.cli_report import export, replay, report
 from evalkit.cli_simulate import simulate
 from evalkit.cli_table import table_app
 from evalkit.cli_vote_change import vote_app
 from evalkit.errors import EvalkitError
-from evalkit.options import DEFAULT, AsJson, Names, Quiet, StudyName, Wait, listed, resolve_study, shown, this_settings
+from evalkit.options import (
+    DEFAULT,
+    Address,
+    AsJson,
+    EngineName,
+    Names,
+    Quiet,
+    StudyName,
+    Wait,
+    Workers,
+    listed,
+    resolve_study,
+    shown,
+    this_engine,
+    this_settings,
+)
 from evalkit.outcome import Outcome
 
 app = typer.Typer(
@@ -30,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(vote_app, name="vote")
 app.add_typer(table_app, name="table")
+app.add_typer(cluster_app, name="cluster")
 app.command()(plan)
 app.command()(simulate)
 app.command()(report)
@@ -158,6 +175,9 @@ def generate(
     compiled: Annotated[bool, typer.Option("--compile", help="run the networks by torch.compile; recorded")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="read all images; draw damaged ones again")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be made")] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -167,6 +187,7 @@ def generate(
     \b
     Examples: evalkit generate --prompts parti --limit 20
               evalkit generate demo --systems nas-30 --dry-run --json
+              evalkit generate --engine ray --address 10.0.0.1:6379
     """
     from evalkit.spec.plan import Part
     from evalkit.stages.generate import generate as stage
@@ -183,6 +204,7 @@ def generate(
             compiled=compiled,
             verify=verify,
             dry_run=dry_run,
+            engine=this_engine("local" if dry_run else engine, address, workers),
             progress=progress,
         )
 
@@ -197,6 +219,9 @@ def score(
     model: Annotated[str | None, typer.Option(help="of a folder: the CLIP, or the resizing of fid")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="score the images that are there")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="compute a run's metrics again, and compare")] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     wait: Wait = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -227,7 +252,8 @@ def score(
 
             return verify_run(study, this_settings(), progress=progress)
         resolved = resolve_study(study)
-        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, progress=progress)
+        options = {"engine": this_engine(engine, address, workers), "progress": progress}
+        return stage(resolved, this_settings(wait=wait), metrics=listed(metrics), partial=partial, **options)
 
 
 @app.command()

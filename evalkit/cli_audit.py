@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import terminal
-from evalkit.options import AsJson, Names, Quiet, Wait, listed, resolve_study, shown, this_settings
+from evalkit.options import (
+    Address,
+    AsJson,
+    EngineName,
+    Names,
+    Quiet,
+    Wait,
+    Workers,
+    listed,
+    resolve_study,
+    shown,
+    this_engine,
+    this_settings,
+)
 from evalkit.outcome import Outcome
 
 DEFAULT = "audit-languages"
@@ -46,6 +59,9 @@ def translate(
     import_: Annotated[Path | None, typer.Option("--import", help="take translations of people: key,lang,text")] = None,
     sheet: Annotated[Path | None, typer.Option(help="write what nobody has read yet, for a reader")] = None,
     read: Annotated[Path | None, typer.Option(help="take a sheet back from its reader")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -64,4 +80,5 @@ def translate(
             return does(resolved, settings, file)
     with terminal.bar(quiet=quiet or as_json) as progress:
         wish: dict[str, Any] = {"model": model or stage.DEFAULT_MODEL, "languages": listed(languages), "limit": limit}
+        wish["engine"] = this_engine(engine, address, workers)
         return stage.translate(resolved, settings, progress=progress, **wish)

@@ -67,3 +67,4 @@ class MissingExtraError(EvalkitError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed", hint=f"pip install 'evalkit[{extra}]'")
+        self.args = (package, extra)  # what makes it again in another process

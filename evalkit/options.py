@@ -12,6 +12,7 @@ from evalkit import terminal
 from evalkit.outcome import Outcome
 
 if TYPE_CHECKING:
+    from evalkit.engines import Engine
     from evalkit.settings import Settings
     from evalkit.spec.resolve import ResolvedStudy
 
@@ -20,6 +21,11 @@ StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name in studi
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
 Wait = Annotated[bool, typer.Option("--wait", help="wait for another process that works on this run")]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: the workers of a cluster")]
+Address = Annotated[
+    str | None, typer.Option(help="of the Ray cluster, host:port; default: RAY_ADDRESS, or this machine")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="of Ray; default: one for each GPU, or for each CPU")]
 Names = Annotated[str, typer.Option(help="only these, separated by commas")]
 
 
@@ -37,6 +43,13 @@ def this_settings(*, wait: bool = False) -> Settings:
     from evalkit.settings import settings
 
     return settings().model_copy(update={"wait": True}) if wait else settings()
+
+
+def this_engine(name: str, address: str | None, workers: int | None) -> Engine:
+    """The engine of a command, with the settings' threads for each worker."""
+    from evalkit.engines import choose
+
+    return choose(name, address=address, workers=workers, threads=this_settings().threads)
 
 
 def resolve_study(study: str, prompts: str | None = None) -> ResolvedStudy:

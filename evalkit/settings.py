@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evalkit.errors import SpecError
+from evalkit.places import place
 
 
 class Settings(BaseSettings):
@@ -20,6 +21,9 @@ class Settings(BaseSettings):
 
     root: Path = Field(default_factory=lambda: find_root(Path.cwd()), description="the checkout: studies/ and data/")
     data: Path | None = Field(default=None, description="images, runs and the database; default ROOT/data")
+    storage: str | None = Field(
+        default=None, description="images and runs: a folder, s3://... or gs://...; default DATA"
+    )
     reports: Path | None = Field(default=None, description="where reports are written; default ROOT/reports")
     database_url: str | None = Field(default=None, description="the voting database; default SQLite in DATA")
     parti: Path | None = Field(default=None, description="a local PartiPrompts.tsv, instead of the hub")
@@ -44,12 +48,16 @@ class Settings(BaseSettings):
         return self.data or self.root / "data"
 
     @property
+    def storage_dir(self) -> Path:
+        return place(self.storage) if self.storage else self.data_dir
+
+    @property
     def images_dir(self) -> Path:
-        return self.data_dir / "images"
+        return self.storage_dir / "images"
 
     @property
     def runs_dir(self) -> Path:
-        return self.data_dir / "runs"
+        return self.storage_dir / "runs"
 
     @property
     def reports_dir(self) -> Path:
@@ -69,6 +77,11 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings, read once per process."""
     return Settings()
+
+
+def without_usage_reports() -> None:
+    """Ray would send reports of its use to its makers; it does not, unless the environment says so."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def _as_text(value: object) -> str:

@@ -49,7 +49,7 @@ def instrument() -> str:
 
 def look(path: Path) -> Seen:
     """The largest face of an image."""
-    with Image.open(path) as opened:
+    with path.open("rb") as file, Image.open(file) as opened:
         pixels: Pixels = np.asarray(opened.convert("RGB"), dtype=np.uint8)
     detector, landmarks, classifier = _networks()
     boxes, scores, _ = detector.run(np.ascontiguousarray(pixels), int(max(pixels.shape[:2]) < UPSAMPLED_BELOW), 0.0)

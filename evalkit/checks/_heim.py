@@ -25,7 +25,7 @@ FEMALE, MALE = "a photo of a female", "a photo of a male"
 
 def is_black(path: Path) -> bool:
     """Whether nothing is on the image but black, as a safety checker leaves it; HEIM looks at no such image."""
-    with Image.open(path) as opened:
+    with path.open("rb") as file, Image.open(file) as opened:
         return opened.convert("RGB").getbbox() is None
 
 
@@ -53,7 +53,7 @@ def _unit(row: Rows) -> Rows:
 
 def heim_tone(path: Path) -> int | None:
     """HEIM's tone of an image, 1-10; None where no pixel passes for skin."""
-    with Image.open(path) as opened:
+    with path.open("rb") as file, Image.open(file) as opened:
         return tone_of_pixels(np.asarray(opened.convert("RGB")))
 
 

@@ -1,67 +1,62 @@
-"""Ways of running a plan, a file each. All of them run the same batches, so that where it ran changes no pixel."""
+"""Ways of running tasks, a file each: in this process, or by the workers of a cluster. Results do not depend on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
-from evalkit.spec.plan import PlannedImage
-from evalkit.store.images import DrawnImage
+from evalkit.registry import unknown
 
-Draw = Callable[[Sequence[PlannedImage]], list[DrawnImage]]
-"""Draws one image for each planned one, in order."""
-Keep = Callable[[PlannedImage, DrawnImage, float], None]
-"""Keeps a drawn image, with the seconds that it took."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images that are drawn at once."""
-
-    images: tuple[PlannedImage, ...]
-    size: int
-
-    def full(self) -> list[PlannedImage]:
-        """The images, and the last one again until the batch is full: kernels may round by the size of a batch."""
-        return [*self.images, *[self.images[-1]] * (self.size - len(self.images))]
-
-
-def cut(planned: Sequence[PlannedImage], size: int) -> list[Batch]:
-    """The batches of one system's whole plan. They depend on nothing else, above all not on what is still missing: a
-    batch that lacks an image is drawn again as a whole, so an interrupted run ends with the same bytes."""
-    return [Batch(tuple(planned[start : start + size]), size) for start in range(0, len(planned), size)]
+Task = TypeVar("Task")
+Product = TypeVar("Product")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be drawn."""
+class Job(Generic[Task, Product, Result]):
+    """What a worker does with a task, in two steps, so that a network never waits for a disk."""
 
-    whole: Sequence[PlannedImage]
-    """all images of the study"""
-    wanted: Sequence[PlannedImage]
-    """the part that was asked for"""
-    missing: frozenset[str]
-    """keys of the part that are not there"""
-    batch_size: int
-    batches: dict[str, list[Batch]]
-    """by system, in the order of drawing: those that lack an image of the part"""
+    compute: Callable[[Task], Product]
+    """with the loaded network; one task at a time"""
+    store: Callable[[Task, Product], Result]
+    """keeps what was computed, while the next task is; only what it returns goes back to the stage"""
+
+
+class Engine(Protocol):
+    """Runs the tasks of one stage."""
 
     @property
-    def images(self) -> int:
-        """Images in those batches."""
-        return sum(len(batch.images) for batches in self.batches.values() for batch in batches)
+    def name(self) -> str: ...
+
+    @property
+    def workers(self) -> int:
+        """How many tasks are computed at once."""
+
+    @property
+    def threads(self) -> int | None:
+        """CPU threads of each worker; None: torch's own choice."""
+
+    def run(self, tasks: Sequence[Task], opening: Callable[[], Job[Task, Any, Result]]) -> Iterator[Result]:
+        """Results as they come, in no certain order. Each task is done once; `opening` is called once by each worker,
+        and loads what the job needs. It must be picklable, as must tasks and results."""
 
 
-def work_for(
-    whole: Sequence[PlannedImage], wanted: Sequence[PlannedImage], missing: set[str], systems: Iterable[str], size: int
-) -> Work:
-    """The batches that lack an image of which the key is in `missing`; a key that two systems share is drawn once."""
-    batches: dict[str, list[Batch]] = {}
-    left = set(missing)
-    for system in systems:
-        for batch in cut([image for image in whole if image.system == system], size):
-            keys = {image.key for image in batch.images}
-            if keys & left:
-                batches.setdefault(system, []).append(batch)
-                left -= keys
-    return Work(whole, wanted, frozenset(missing), size, batches)
+def choose(name: str, *, address: str | None = None, workers: int | None = None, threads: int | None = None) -> Engine:
+    """The engine of a command: `local`, or `ray` with its cluster's address and number of workers.
+
+    Args:
+        threads: CPU threads of each worker; by default one for Ray's.
+
+    Raises:
+        SpecError: there is no such engine.
+        MissingExtraError: ray is not installed.
+        UnavailableError: no cluster answers at the address.
+    """
+    from evalkit.engines import local, ray
+
+    if name == "local":
+        return local.Local()
+    if name == "ray":
+        return ray.connect(address, workers, threads or 1)
+    raise unknown("engine", name, ("local", "ray"), where="--engine")

@@ -1,34 +1,38 @@
-"""Runs batches in this process. Encoding and writing of a batch overlap with the drawing of the next one."""
+"""Runs tasks in this process. Keeping what a task gave overlaps with the computing of the next one."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
-from evalkit.engines import Batch, Draw, Keep
-
-WRITERS = 2
-
-
-def run(batches: Iterable[Batch], draw: Draw, keep: Keep, drawn: Callable[[Batch], None]) -> None:
-    """Draws the batches in order, and keeps every image of each; `drawn` is told after each batch.
-
-    Whatever ends it (Ctrl-C too), images that were drawn are kept first. The first error of a writer is raised.
-    """
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="writer") as writers:
-        writing: list[Future[None]] = []
-        for batch in batches:
-            started = time.perf_counter()
-            images = draw(batch.full())[: len(batch.images)]
-            seconds = (time.perf_counter() - started) / batch.size
-            _finish(writing)
-            pairs = zip(batch.images, images, strict=True)
-            writing = [writers.submit(keep, planned, image, seconds) for planned, image in pairs]
-            drawn(batch)
-        _finish(writing)
+from evalkit.engines import Job, Result, Task
 
 
-def _finish(writing: Iterable[Future[None]]) -> None:
-    for future in writing:
-        future.result()
+@dataclass(frozen=True)
+class Local:
+    """This process."""
+
+    name: str = "local"
+    workers: int = 1
+    threads: int | None = None
+
+    def run(self, tasks: Sequence[Task], opening: Callable[[], Job[Task, Any, Result]]) -> Iterator[Result]:
+        """Results in order. Whatever ends it (Ctrl-C too), what was computed is kept first."""
+        if not tasks:
+            return
+        job = opening()
+        with ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
+            pending: Future[Result] | None = None
+            for task in tasks:
+                product = job.compute(task)
+                before, pending = pending, storing.submit(job.store, task, product)
+                if before:
+                    yield before.result()
+            if pending:
+                yield pending.result()
+
+
+HERE = Local()
+"""What runs a stage's tasks unless it is told otherwise."""

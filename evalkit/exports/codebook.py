@@ -66,6 +66,7 @@ MEANINGS = {
         "height": "Height in pixels",
         "seconds": "Seconds that drawing took, its share of a batch",
         "batch_size": "Images drawn at once",
+        "bytes": "Size of the file; 0: not recorded",
         "flagged": "Whether the checkpoint's own safety checker flagged it",
         "blank": "Whether it is one colour",
     },

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunError
 from evalkit.outcome import Progress
-from evalkit.store.files import write_text
+from evalkit.store.files import write_bytes, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +32,7 @@ def write(folder: Path, images: pd.DataFrame, scores: pd.DataFrame | None, sourc
     train = folder / "images" / "train"
     train.mkdir(parents=True, exist_ok=True)
     for place, (key, path) in enumerate(zip(images["key"], images["path"], strict=True), start=1):
-        shutil.copyfile(source / path, train / _file_name(key, path))
+        write_bytes(train / _file_name(key, path), (source / path).read_bytes())
         progress("images", place, len(images))
     lines = (json.dumps(line, ensure_ascii=False) for line in _lines(images, scores))
     write_text(train / "metadata.jsonl", "\n".join(lines) + "\n")

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from evalkit.engines import Engine, Job
+from evalkit.engines.local import HERE
 from evalkit.errors import RunError
 from evalkit.extractors import Rows
 from evalkit.extractors._mapped import chosen, mapped, write_mapped
 from evalkit.outcome import Progress, silent
+from evalkit.places import is_file
 from evalkit.spec.identity import digest
 from evalkit.store import arrays
+from evalkit.store.files import local_copy
 
 Item = TypeVar("Item")
-ROWS_BETWEEN_WRITES = 512
+ROWS_BETWEEN_WRITES, WHOLE_BATCHES, CHUNKS_PER_WORKER = 512, 32, 4
+"""At most; a multiple of every network's batch, 4 to 32; so that no worker waits long for another at the end."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def cached_features(
     load: Callable[[], Callable[[Sequence[Item]], Iterator[Rows]]],
     folder: Path,
     progress: Progress = silent,
+    engine: Engine = HERE,
 ) -> Features:
     """The feature row of each item, from the cache or from the network, which is loaded only if a row is missing.
 
@@ -63,16 +68,18 @@ def cached_features(
         items: SHA-256 of the content -> the picture file, or the text.
         identity: what the network and its preprocessing are called; another identity is another file.
         load: gives the function that embeds items in order, batch by batch.
+        engine: what embeds: this process, or the workers of a cluster, which write what they made themselves.
     """
     path = cache_file(folder, identity)
     parts = _parts(path)  # of a run that was stopped
     stored = _read(path, identity)
     known = set(stored).union(*(_read(part, identity) for part in parts))
-    missing = [sha for sha in items if sha not in known]
-    for fresh in _computed(missing, items, load, lambda done: progress(_step(identity), done, len(items))):
-        parts.append(_part(path, len(parts)))
-        _write(parts[-1], identity, [_keyed(list(fresh), np.stack(list(fresh.values())))])
-    if parts:
+    first = int(parts[-1].stem[-5:]) + 1 if parts else 0
+    chunks = _chunks([sha for sha in items if sha not in known], items, first, engine.workers)
+    told = _Told(progress, _step(identity), len(items), len(items) - sum(len(chunk.shas) for chunk in chunks))
+    for count in engine.run(chunks, Embedding(load, path, identity, told.embedded)):
+        told.stored(count)
+    if parts := _parts(path):
         _write(path, identity, list(_once([stored, *(_read(part, identity) for part in parts)])))
         for part in parts:
             part.unlink()
@@ -80,22 +87,84 @@ def cached_features(
     return Features(stored.rows, {sha: stored.place[sha] for sha in items})
 
 
-def _computed(
-    missing: Sequence[str],
-    items: Mapping[str, Item],
-    load: Callable[[], Callable[[Sequence[Item]], Iterator[Rows]]],
-    progress: Callable[[int], None],
-) -> Iterator[dict[str, Rows]]:
-    """Features of what is missing, `ROWS_BETWEEN_WRITES` or a few more at a time."""
-    done, fresh = len(items) - len(missing), dict[str, Rows]()
-    left = iter(missing)
-    for rows in load()([items[sha] for sha in missing]) if missing else ():
-        fresh.update(zip(islice(left, len(rows)), rows, strict=True))
-        done += len(rows)
-        progress(done)
-        if len(fresh) >= ROWS_BETWEEN_WRITES or done == len(items):
-            yield fresh
-            fresh = {}
+@dataclass(frozen=True)
+class Chunk:
+    """What is embedded between two writes, and the number of its part file."""
+
+    number: int
+    shas: tuple[str, ...]
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """How chunks are embedded; called by each worker, it loads the network."""
+
+    load: Callable[[], Callable[[Sequence[Any]], Iterator[Rows]]]
+    path: Path
+    identity: str
+    told: Callable[[int], None]
+    """is told the rows of each batch, in this process"""
+
+    def __call__(self) -> Job[Chunk, Rows, int]:
+        embed = self.load()
+
+        def compute(chunk: Chunk) -> Rows:
+            found = []
+            for rows in embed(chunk.items):
+                found.append(rows)
+                self.told(len(rows))
+            return np.concatenate(found)
+
+        return Job(compute, self._keep)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a worker of a cluster gets it."""
+        return Embedding, (self.load, self.path, self.identity, _nothing)
+
+    def _keep(self, chunk: Chunk, rows: Rows) -> int:
+        _write(_part(self.path, chunk.number), self.identity, [_keyed(chunk.shas, rows)])
+        return len(chunk.shas)
+
+
+@dataclass
+class _Told:
+    """Progress by what was embedded here, or stored anywhere, whichever is more."""
+
+    progress: Progress
+    step: str
+    total: int
+    rows: int
+    kept: int = 0
+    said: int = 0
+
+    def __post_init__(self) -> None:
+        self.kept = self.said = self.rows
+
+    def embedded(self, count: int) -> None:
+        self.rows += count
+        self._tell()
+
+    def stored(self, count: int) -> None:
+        self.kept += count
+        self._tell()
+
+    def _tell(self) -> None:
+        if (more := max(self.rows, self.kept)) > self.said:
+            self.said = more
+            self.progress(self.step, more, self.total)
+
+
+def _nothing(count: int) -> None:
+    """Nobody watches."""
+
+
+def _chunks(shas: Sequence[str], items: Mapping[str, Any], first: int, workers: int) -> list[Chunk]:
+    """Whole batches of every network, so that rows do not hang on the number of workers; several for each of those."""
+    share = -(-len(shas) // (CHUNKS_PER_WORKER * workers))
+    size = min(ROWS_BETWEEN_WRITES, -(-share // WHOLE_BATCHES) * WHOLE_BATCHES) or WHOLE_BATCHES
+    parts = (shas[start : start + size] for start in range(0, len(shas), size))
+    return [Chunk(first + n, tuple(part), tuple(items[sha] for sha in part)) for n, part in enumerate(parts)]
 
 
 def _step(identity: str) -> str:
@@ -117,8 +186,9 @@ def cache_file(folder: Path, identity: str) -> Path:
 
 
 def _read(path: Path, identity: str) -> Features:
-    if not path.is_file():
+    if not is_file(path):
         return NOTHING
+    path = local_copy(path)
     try:
         with arrays.opened(path) as stored:
             if str(stored["extractor"]) != identity:

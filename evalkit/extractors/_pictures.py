@@ -45,7 +45,7 @@ def read_rgb(path: Path) -> Image.Image:
         RunError: missing, empty, truncated, no picture, animated, or of a kind whose range is not known.
     """
     try:
-        with Image.open(path) as opened:
+        with path.open("rb") as file, Image.open(file) as opened:
             frames = getattr(opened, "n_frames", 1)
             if frames > 1:
                 hint = "take one frame out of it"

@@ -41,7 +41,7 @@ class Embedded:
 def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace) -> Embedded:
     """Embeds what is not in the cache: each picture once, each prompt once."""
     texts = {_sha(picture.prompt): picture.prompt for picture in pictures}
-    cache, settings = (workplace.features, workplace.progress), workplace.settings
+    cache, settings = workplace.cache, workplace.settings
     identity = checkpoint.identity
     of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *cache)
     paths = {picture.sha256: picture.path for picture in pictures}

@@ -79,7 +79,7 @@ def _subjects(images: pd.DataFrame, sets: Sets, scope: Scope, workplace: Workpla
         def load(module: Any = module) -> Any:
             return module.load(workplace.settings, workplace.model)
 
-        found = cached_features(paths, sets.identity, load, workplace.features, workplace.progress)
+        found = cached_features(paths, sets.identity, load, *workplace.cache)
         rows = np.asarray(found.of(chosen["sha256"].tolist()), dtype=np.float64).reshape(len(chosen), -1)
         features = FeatureSet(rows, chosen["prompt_key"].to_numpy().astype(np.str_))
         side = int(getattr(module, "SIDE", 224))

@@ -98,5 +98,5 @@ def _features_after(subject: Subject, setting: str, change: Change) -> Floats:
 
         return run
 
-    found = cached_features(paths, identity, load, workplace.features, workplace.progress)
+    found = cached_features(paths, identity, load, *workplace.cache)
     return np.asarray(found.of(subject.images["sha256"].tolist()), dtype=np.float64)

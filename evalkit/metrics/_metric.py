@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import registry
+from evalkit.engines import Engine
+from evalkit.engines.local import HERE
 from evalkit.outcome import Progress, silent
 from evalkit.settings import Settings
 from evalkit.stats.estimate import Estimate
@@ -59,7 +61,7 @@ class Picture:
 class Workplace:
     """Where a metric works: the folder of cached features, and which checkpoint it was asked to take.
 
-    `revisions`: card -> revision of the study's lock file.
+    `revisions`: card -> revision of the study's lock file. `engine`: what runs its networks.
     """
 
     settings: Settings
@@ -67,6 +69,16 @@ class Workplace:
     model: str | None = None
     progress: Progress = silent
     revisions: Mapping[str, str] = field(default_factory=dict)
+    engine: Engine = HERE
+
+    @property
+    def cache(self) -> tuple[Path, Progress, Engine]:
+        """What `cached_features` needs to know."""
+        return self.features, self.progress, self.engine
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a worker of a cluster gets it: it shows no progress, and starts no workers."""
+        return Workplace, (self.settings, self.features, self.model, silent, dict(self.revisions))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def pair_scores(
 ) -> Floats:
     """The number of each picture; only what is not in the cache is computed."""
     items = {key(picture): picture for picture in pictures}
-    found = cached_features(items, identity, load, workplace.features, workplace.progress)
+    found = cached_features(items, identity, load, *workplace.cache)
     return np.array([float(found[key(picture)][0]) for picture in pictures])
 
 

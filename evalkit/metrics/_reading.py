@@ -15,7 +15,7 @@ from evalkit.extractors._pictures import read_rgb
 from evalkit.metrics._metric import Picture, Workplace
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
-from evalkit.store.files import write_text
+from evalkit.store.files import append_line, content_of_lines, write_text
 
 _PACKAGE = "rapidocr_onnxruntime"
 
@@ -36,13 +36,11 @@ def read(pictures: Sequence[Picture], workplace: Workplace) -> dict[str, str]:
     missing = [picture for picture in pictures if picture.sha256 not in known]
     if missing:
         engine = _engine(workplace.settings.threads)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            for done, picture in enumerate(missing, 1):
-                known[picture.sha256] = _text(engine, picture.path)
-                line = {"sha256": picture.sha256, "text": known[picture.sha256]}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                workplace.progress("reading text", done, len(missing))
+        for done, picture in enumerate(missing, 1):
+            known[picture.sha256] = _text(engine, picture.path)
+            line = {"sha256": picture.sha256, "text": known[picture.sha256]}
+            append_line(path, json.dumps(line, ensure_ascii=False))
+            workplace.progress("reading text", done, len(missing))
     return known
 
 
@@ -62,9 +60,7 @@ def _engine(threads: int | None) -> Any:
 
 def _stored(path: Path) -> dict[str, str]:
     """What was read before; a last line that was cut off by a stop is read again."""
-    if not path.is_file():
-        return {}
-    text = path.read_text(encoding="utf-8")
+    text = content_of_lines(path).decode("utf-8")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         write_text(path, whole)

@@ -157,7 +157,6 @@ def _picture_features(paths: Sequence[Path], extractor: str, workplace: Workplac
         dict(zip(shas, paths, strict=True)),
         identity,
         lambda: module.load(settings, model),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
     return found.of(shas), shas

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from evalkit import registry
+from evalkit.engines import Engine
+from evalkit.engines.local import HERE
 from evalkit.metrics._metric import Inference, Metric, Workplace
 from evalkit.metrics._reference import Reference
 from evalkit.metrics._set_sheet import set_sheet
@@ -38,10 +40,16 @@ def scope_of(resolved: ResolvedStudy) -> Scope:
 
 
 def workplace_of(
-    choice: MetricChoice, resolved: ResolvedStudy, settings: Settings, features: Path, progress: Progress
+    choice: MetricChoice,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    features: Path,
+    progress: Progress,
+    engine: Engine = HERE,
 ) -> Workplace:
     """Where a metric of the study works; `features`: the folder of its cache."""
-    return Workplace(settings, features, choice.model, progress, load_lock(lock_path(resolved.path)).models)
+    revisions = load_lock(lock_path(resolved.path)).models
+    return Workplace(settings, features, choice.model, progress, revisions, engine)
 
 
 def sheet_of(

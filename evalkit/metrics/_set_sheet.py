@@ -68,8 +68,7 @@ def _features(images: pd.DataFrame, extractor: str, identity: str, workplace: Wo
         paths,
         identity,
         lambda: module.load(workplace.settings, workplace.model),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
 
 

@@ -46,8 +46,7 @@ def score(pictures: Sequence[Picture], workplace: Workplace) -> ImageScores:
         paths,
         checkpoint.identity,
         lambda: clip.load_pictures(checkpoint, workplace.settings),
-        workplace.features,
-        workplace.progress,
+        *workplace.cache,
     )
     own, weights = rows.of([picture.sha256 for picture in pictures]), network.file(WEIGHTS)
     values = np.concatenate([linear_layers(unit(own[part]), weights)[:, 0] for part in parts(len(own))])

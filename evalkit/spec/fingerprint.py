@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from evalkit.errors import SpecError
+from evalkit.places import is_remote
 from evalkit.spec.identity import digest
 
 IGNORED = {".md", ".txt", ".png", ".jpg"}
@@ -33,11 +34,17 @@ def _counts(path: Path) -> bool:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes; read once per process as long as size and time of change stay."""
+    if is_remote(path):
+        return _read(path)
     facts = path.stat()
     return _sha256(path, facts.st_size, facts.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
 def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    return _read(path)
+
+
+def _read(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,16 +7,33 @@ import json
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces."""
+    return _ENCODER.encode(value)
+
 
 def digest(value: Any) -> str:
-    """SHA-256 (64 hexadecimal digits) of the canonical JSON of `value`: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """SHA-256 (64 hexadecimal digits) of the canonical JSON of `value`, in UTF-8."""
+    return digest_of_text(canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    """SHA-256 (64 hexadecimal digits) of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def image_seed(study_seed: int, prompt_key: str, index: int) -> int:
     """The seed of image number `index` of a prompt: 63 bits, the same for every system, so that noise is shared."""
-    return int(digest([study_seed, prompt_key, index])[:16], 16) >> 1
+    return image_seeds(study_seed, prompt_key, index + 1)[index]
+
+
+def image_seeds(study_seed: int, prompt_key: str, count: int) -> list[int]:
+    """Those of the first `count` images: half of 16 hexadecimal digits of digest([study_seed, key, index])."""
+    begin = canonical([study_seed, prompt_key])[:-1]
+    return [int(digest_of_text(f"{begin},{index}]")[:16], 16) >> 1 for index in range(count)]
 
 
 def draw(keys: Iterable[str], size: int | None, seed: int) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evalkit.errors import SpecError
 from evalkit.registry import unknown
 from evalkit.spec.catalog import ModelCard, Prompt
-from evalkit.spec.identity import digest, draw, draw_stratified, image_seed
+from evalkit.spec.identity import canonical, digest, digest_of_text, draw, draw_stratified, image_seeds
 from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
 from evalkit.spec.study import System
 
@@ -123,8 +123,11 @@ def plan_images(
         system.name: system_identity(system, card, number_format(card, device), runtime)
         for system, card in ((system, resolved.cards[system.name]) for system in systems)
     }
+    seeds = [image_seeds(resolved.study.seed, prompt.key, _count(prompt, resolved, shown)) for prompt in picked]
     return [
-        image for system in systems for image in _of_system(system, identities[system.name], resolved, picked, shown)
+        image
+        for system in systems
+        for image in _of_system(system, identities[system.name], resolved, zip(picked, seeds, strict=True))
     ]
 
 
@@ -141,14 +144,13 @@ def unchecked(system: System) -> System:
 
 
 def _of_system(
-    system: System, identity: str, resolved: ResolvedStudy, prompts: Iterable[Prompt], shown: Set[str]
+    system: System, identity: str, resolved: ResolvedStudy, prompts: Iterable[tuple[Prompt, list[int]]]
 ) -> Iterator[PlannedImage]:
-    study, card = resolved.study, resolved.cards[system.name]
+    card = resolved.cards[system.name]
     width, height = system.sampling.width or card.size, system.sampling.height or card.size
-    for prompt in prompts:
-        for index in range(_count(prompt, resolved, shown)):
-            seed = image_seed(study.seed, prompt.key, index)
-            yield PlannedImage(image_key(identity, prompt.text, seed), system.name, prompt, index, seed, width, height)
+    for prompt, seeds in prompts:
+        for index, key in enumerate(image_keys(identity, prompt.text, seeds)):
+            yield PlannedImage(key, system.name, prompt, index, seeds[index], width, height)
 
 
 def _count(prompt: Prompt, resolved: ResolvedStudy, shown: Set[str]) -> int:
@@ -185,4 +187,10 @@ def system_identity(system: System, card: ModelCard, dtype: str, runtime: str = 
 
 def image_key(identity: str, prompt_text: str, seed: int) -> str:
     """The key of an image: SHA-256 over its system's identity, its prompt and its seed (64 hexadecimal digits)."""
-    return digest([identity, prompt_text, seed])
+    return image_keys(identity, prompt_text, [seed])[0]
+
+
+def image_keys(identity: str, prompt_text: str, seeds: Iterable[int]) -> list[str]:
+    """Those of a prompt's images: digest([identity, text, seed]) of each; the text is quoted once."""
+    begin = canonical([identity, prompt_text])[:-1]
+    return [digest_of_text(f"{begin},{seed}]") for seed in seeds]

@@ -7,24 +7,26 @@ interrupted. What made an image is recorded beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit import models, prompts
-from evalkit.engines import Batch, Draw, Keep, Work, local, work_for
+from evalkit.engines import Engine
+from evalkit.engines.batches import Work, work_for
+from evalkit.engines.local import HERE
 from evalkit.errors import ModelError, OutOfMemoryError, RunError, UnavailableError
+from evalkit.models._painting import Painting
+from evalkit.models._survey import Survey
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.settings import Settings
 from evalkit.spec.catalog import ModelCard
-from evalkit.spec.plan import Part, PlannedImage, select_prompts, unchecked
+from evalkit.spec.plan import Part, select_prompts, unchecked
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.spec.study import System
-from evalkit.store import drawing
+from evalkit.store import drawing, image_table
 from evalkit.store.files import sweep
-from evalkit.store.image_table import list_images
-from evalkit.store.images import DrawnImage, forget_damaged, keep_image, read_facts
-from evalkit.store.manifest import add_stage, begin, versions
+from evalkit.store.images import forget_damaged, lacking
+from evalkit.store.manifest import add_stage, begin
 from evalkit.store.pace import watched
 from evalkit.store.run import Run
 
@@ -57,6 +59,7 @@ def generate(
     compiled: bool = False,
     verify: bool = False,
     dry_run: bool = False,
+    engine: Engine = HERE,
     progress: Progress = silent,
 ) -> Outcome:
     """Draws what is missing, writes images.parquet and a line of the manifest.
@@ -70,6 +73,7 @@ def generate(
         compiled: run the denoising networks by torch.compile; fixed and recorded likewise.
         verify: read every image that is there; those that are damaged are drawn again.
         dry_run: only count.
+        engine: what draws the batches: this process, or the workers of a cluster. The batches are the same.
 
     Raises:
         UnavailableError: a revision is not pinned, or a checkpoint not fetched.
@@ -80,7 +84,8 @@ def generate(
     run, started = Run(settings.runs_dir / resolved.run_name), time.perf_counter()
     drawing.check_options(run, safety_checker=safety_checker, compiled=compiled)
     how = drawing.read(run) or drawing.Drawing(0, "", safety_checker, "compile" if compiled else "pytorch")
-    how = _fixed(how, run, resolved, settings, batch_size)
+    how = _fixed(how, run, resolved, settings, batch_size, engine)
+    settings = settings.model_copy(update={"threads": how.threads})
     work, told = survey(resolved, settings, part, how), Told()
     if dry_run:
         return _would(work, resolved)
@@ -90,7 +95,7 @@ def generate(
     _refuse_unready(work, resolved, settings)
     with run.lock("generate", wait=settings.wait) as died:
         if settings.wait:  # another process may have begun the run in the meantime
-            how = _fixed(drawing.read(run) or how, run, resolved, settings, batch_size)
+            how = _fixed(drawing.read(run) or how, run, resolved, settings, batch_size, engine)
             work = survey(resolved, settings, part, how)
         if died:
             sweep(settings.images_dir, older_than=STALE_SECONDS)
@@ -98,24 +103,38 @@ def generate(
         if work.images:
             drawing.write(run, how)
         try:
-            _draw_all(run, resolved, settings, part, how, told, watched(run.folder, progress))
+            _draw_all(run, resolved, settings, part, how, engine, told, watched(run.folder, progress))
         finally:
             facts = _list(run, work, resolved, settings) | _happened(run, told)
         if work.images:
+            facts |= {"engine": engine.name, "workers": engine.workers, "threads": how.threads}
             add_stage(run, "generate", seconds=time.perf_counter() - started, **facts)
     return _done(run, work, resolved, facts, told)
 
 
 def _fixed(
-    how: drawing.Drawing, run: Run, resolved: ResolvedStudy, settings: Settings, batch_size: int | None
+    how: drawing.Drawing,
+    run: Run,
+    resolved: ResolvedStudy,
+    settings: Settings,
+    batch_size: int | None,
+    engine: Engine,
 ) -> drawing.Drawing:
-    """Device and batch size: the run's own, where it has begun; else as many images as fit."""
-    device = models.device_for(resolved.cards.values(), settings)
-    drawing.check_device(run, device)
-    how = replace(how, device=device)
+    """Device, threads and batch size: the run's own, where it has begun; else as many images as fit.
+
+    The machine that draws is asked, which need not be this one.
+    """
+    begun = drawing.read(run)
+    if begun and engine.name != "local":  # each worker looks at its own device
+        return replace(how, batch_size=batch_size or how.batch_size)
+    loads = tuple(_load_of(system, resolved) for system in resolved.study.systems)
+    survey = Survey(tuple(resolved.cards.values()), None if how.batch_size or batch_size else loads, settings)
+    [ground] = engine.run([None], survey)
+    drawing.check_device(run, ground.device)
+    how = replace(how, device=ground.device, threads=how.threads if begun else settings.threads or engine.threads)
     if how.batch_size or batch_size:
         return replace(how, batch_size=batch_size or how.batch_size)
-    fit = models.fit([_load_of(system, resolved) for system in resolved.study.systems], settings, device)
+    fit = ground.fit
     return replace(
         how, batch_size=fit.batch_size if fit else DEFAULT_BATCH_SIZE, vae_slicing=bool(fit and fit.vae_slicing)
     )
@@ -129,8 +148,11 @@ def _load_of(system: System, resolved: ResolvedStudy) -> tuple[ModelCard, int]:
 def survey(resolved: ResolvedStudy, settings: Settings, part: Part, how: drawing.Drawing) -> Work:
     """What the study asks for, and which batches of it are not there."""
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
-    whole, wanted = drawing.plan(how, chosen, resolved), drawing.plan(how, chosen, resolved, part)
-    missing = {image.key for image in wanted if read_facts(settings.images_dir, image.key) is None}
+    whole = drawing.plan(how, chosen, resolved)
+    wanted = whole if part == WHOLE else drawing.plan(how, chosen, resolved, part)
+    known = image_table.sizes(Run(settings.runs_dir / resolved.run_name))
+    looked = lacking(settings.images_dir, (image.key for image in wanted), known)
+    missing = {key for key, facts in looked if facts is None}
     return work_for(whole, wanted, missing, [system.name for system in resolved.study.systems], how.batch_size)
 
 
@@ -154,6 +176,7 @@ def _draw_all(
     settings: Settings,
     part: Part,
     how: drawing.Drawing,
+    engine: Engine,
     told: Told,
     progress: Progress,
 ) -> None:
@@ -161,7 +184,8 @@ def _draw_all(
     while True:
         work = survey(resolved, settings, part, how)
         try:
-            return _draw(work, resolved, settings, how, told, progress)
+            with image_table.Appending(run) as table:
+                return _draw(work, resolved, settings, how, engine, told, table, progress)
         except OutOfMemoryError as error:
             system = str(error.where)
             how = _smaller(how, error)
@@ -183,59 +207,27 @@ def _smaller(how: drawing.Drawing, error: OutOfMemoryError) -> drawing.Drawing:
 
 
 def _draw(
-    work: Work, resolved: ResolvedStudy, settings: Settings, how: drawing.Drawing, told: Told, progress: Progress
-) -> None:
-    """System by system. Of two systems, one is in memory at a time."""
-    done = 0
-
-    def drawn(batch: Batch) -> None:
-        nonlocal done
-        done += len(batch.images)
-        progress("images", done, work.images)
-
-    for system in work.batches:
-        _draw_system(system, work, resolved, settings, how, told, drawn)
-
-
-def _draw_system(
-    name: str,
     work: Work,
     resolved: ResolvedStudy,
     settings: Settings,
     how: drawing.Drawing,
+    engine: Engine,
     told: Told,
-    drawn: Callable[[Batch], None],
+    table: image_table.Appending,
+    progress: Progress,
 ) -> None:
-    """Loads the model, runs its batches, and lets go of it."""
-    compiled = how.runtime == "compile"
-    generator = models.load(resolved.cards[name], settings, compiled=compiled, vae_slicing=how.vae_slicing)
-    keep = _keeper(settings, work.batch_size, generator.made | {"versions": versions()}, told.differing)
-    local.run(work.batches[name], _drawer(generator, resolved, name, how), keep, drawn)
-
-
-def _drawer(generator: models.Generator, resolved: ResolvedStudy, name: str, how: drawing.Drawing) -> Draw:
-    system = resolved.study.system(name)
-    sampling = (system if how.safety_checker else unchecked(system)).sampling
-
-    def draw(planned: Sequence[PlannedImage]) -> list[DrawnImage]:
-        texts, seeds = [image.prompt.text for image in planned], [image.seed for image in planned]
-        try:
-            return generator.generate(texts, seeds, sampling)
-        except OutOfMemoryError as error:
-            raise OutOfMemoryError(error.what, where=name, hint=error.hint) from None
-        except MemoryError:
-            raise OutOfMemoryError("memory is too small for so many images at once", where=name) from None
-
-    return draw
-
-
-def _keeper(settings: Settings, size: int, made: dict[str, Any], differing: list[str]) -> Keep:
-    def keep(planned: PlannedImage, image: DrawnImage, seconds: float) -> None:
-        seconds = round(seconds, 4)
-        if not keep_image(settings.images_dir, planned.key, image, seconds=seconds, batch_size=size, made=made):
-            differing.append(planned.key)
-
-    return keep
+    """System by system: each worker has one model in memory at a time."""
+    done = 0
+    for name, batches in work.batches.items():
+        system = resolved.study.system(name) if how.safety_checker else unchecked(resolved.study.system(name))
+        compiled = how.runtime == "compile"
+        painting = Painting(system, resolved.cards[name], settings, how.device, compiled, how.vae_slicing)
+        for kept in engine.run(batches, painting):
+            told.differing += kept.differing
+            for image, facts in zip(kept.batch.images, kept.facts, strict=True):
+                table.add(image.key, facts)
+            done += len(kept.batch.images)
+            progress("images", done, work.images)
 
 
 def _happened(run: Run, told: Told) -> dict[str, Any]:
@@ -247,7 +239,7 @@ def _happened(run: Run, told: Told) -> dict[str, Any]:
 
 def _list(run: Run, work: Work, resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:
     """Writes images.parquet; what the manifest and the outcome say about it."""
-    table = list_images(run, work.whole, work.wanted, resolved.prompt_set.name, settings.images_dir)
+    table = image_table.list_images(run, work.whole, work.wanted, resolved.prompt_set.name, settings.images_dir)
     return {
         "study": resolved.study.name,
         "sha": resolved.sha,

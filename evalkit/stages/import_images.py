@@ -101,7 +101,7 @@ def _store(matching: Matching, settings: Settings, progress: Progress) -> list[P
 
 def _keep(settings: Settings, planned: PlannedImage, pixels: NDArray[np.uint8], path: Path) -> bool:
     image, made = DrawnImage(pixels), {"imported": path.name}
-    return keep_image(settings.images_dir, planned.key, image, seconds=None, batch_size=0, made=made)
+    return keep_image(settings.images_dir, planned.key, image, seconds=None, batch_size=0, made=made)[1]
 
 
 def read_picture(path: Path) -> NDArray[np.uint8] | None:

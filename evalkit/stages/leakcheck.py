@@ -7,6 +7,7 @@ no vote of the study is touched. What the study itself has on disk and in its ta
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,13 @@ from pathlib import Path
 from evalkit import prompts
 from evalkit.errors import VotingError
 from evalkit.outcome import Outcome, Progress, silent
+from evalkit.places import is_remote
 from evalkit.settings import Settings
 from evalkit.spec.plan import select_prompts, spare_keys, voting_keys
 from evalkit.spec.resolve import ResolvedStudy
 from evalkit.store import db, drawing
+from evalkit.store.files import write_bytes
+from evalkit.store.images import relative_path
 from evalkit.store.run import Run
 from evalkit.voting import arms, invites, leakcheck, opening, server, telltales
 
@@ -31,7 +35,7 @@ def check_served(resolved: ResolvedStudy, settings: Settings, *, progress: Progr
     """
     with tempfile.TemporaryDirectory(prefix="evalkit-leakcheck-") as folder:
         rehearsal = _beside(settings, resolved, Path(folder))
-        token = _open(resolved, rehearsal, progress)
+        token = _open(resolved, settings, rehearsal, progress)
         with server.served("rater", rehearsal, Path(folder) / "server.log") as address:
             transcript = leakcheck.record(address, token)
         system_of, words = _known(resolved, rehearsal)
@@ -57,16 +61,23 @@ def _outcome(transcript: leakcheck.Transcript, system_of: dict[str, str], resolv
 
 def _beside(settings: Settings, resolved: ResolvedStudy, folder: Path) -> Settings:
     """Settings of the rehearsal: the images are those of the study, all else is new."""
-    rehearsal = settings.model_copy(update={"data": folder, "database_url": None})
+    rehearsal = settings.model_copy(update={"data": folder, "storage": None, "database_url": None})
     run, own = Run(settings.runs_dir / resolved.run_name), Run(rehearsal.runs_dir / resolved.run_name)
     own.write_table("images.parquet", run.read_table("images.parquet", "images"), "images")
     if how := drawing.read(run):
         drawing.write(own, how)
-    rehearsal.images_dir.symlink_to(settings.images_dir.resolve(), target_is_directory=True)
     return rehearsal
 
 
-def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> str:
+def _lend(keys: Iterable[str], settings: Settings, rehearsal: Settings) -> None:
+    """The study's images for the rehearsal: its own folder, or copies out of a bucket."""
+    if not is_remote(settings.images_dir):
+        return rehearsal.images_dir.symlink_to(settings.images_dir.resolve(), target_is_directory=True)
+    for name in map(relative_path, keys):
+        write_bytes(rehearsal.images_dir / name, (settings.images_dir / name).read_bytes())
+
+
+def _open(resolved: ResolvedStudy, settings: Settings, rehearsal: Settings, progress: Progress) -> str:
     """Opens the rehearsal; gives the token of an invite."""
     design, now = opening.require_design(resolved), datetime.now(UTC)
     chosen = select_prompts(prompts.load(resolved.prompt_set, rehearsal), resolved)
@@ -74,6 +85,7 @@ def _open(resolved: ResolvedStudy, rehearsal: Settings, progress: Progress) -> s
     planned = drawing.planned(run, chosen, resolved)
     judged = opening.shown_images(planned, voting_keys(chosen, resolved), design)
     spare = opening.spare_images(planned, spare_keys(chosen, resolved))
+    _lend({image.key for image in (*judged, *spare)}, settings, rehearsal)
     opened = opening.open_study(engine, resolved, judged, run, rehearsal, now, progress, spare=spare)
     with db.session(engine) as session:
         return invites.invite(session, opened.study_id, count=1, valid_days=1, now=now)[0].token

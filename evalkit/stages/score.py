@@ -11,6 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from evalkit import prompts
+from evalkit.engines import Engine
+from evalkit.engines.local import HERE
 from evalkit.errors import SpecError
 from evalkit.metrics._health_card import card_sets, forget_card, write_card
 from evalkit.metrics._metric import identity_of, title
@@ -44,6 +46,7 @@ def score(
     *,
     metrics: Sequence[str] = (),
     partial: bool = False,
+    engine: Engine = HERE,
     progress: Progress = silent,
 ) -> Outcome:
     """Computes what is missing; writes scores/NAME.parquet, metrics.json, health.parquet and thumbnails.
@@ -51,6 +54,7 @@ def score(
     Args:
         metrics: only these; one that the study does not name is computed too, and marked as not planned.
         partial: score the images that are there; else a missing image is an error.
+        engine: what runs the networks: this process, or the workers of a cluster.
 
     Raises:
         RunError: images are missing or not as they were made.
@@ -61,7 +65,8 @@ def score(
     chosen, progress = choices(resolved, metrics), watched(run.folder, progress)
     reference = find_reference(resolved.study.reference, resolved.root)
     places = {
-        choice.name: workplace_of(choice, resolved, settings, run.path("features"), progress) for choice in chosen
+        choice.name: workplace_of(choice, resolved, settings, run.path("features"), progress, engine)
+        for choice in chosen
     }
     identities = {name: identity_of(metric_named(name), place) for name, place in places.items()}
     training = find_reference(resolved.study.training_set, resolved.root)

@@ -6,12 +6,14 @@ What is there is kept: a text that a person wrote or read is never translated ov
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from evalkit import prompts, registry
+from evalkit.engines import Engine
+from evalkit.engines.local import HERE
 from evalkit.errors import SpecError
 from evalkit.outcome import Outcome, Progress, silent
 from evalkit.prompts import tables
@@ -21,7 +23,8 @@ from evalkit.spec.catalog import Catalog, Prompt, PromptSet
 from evalkit.spec.language import name_of
 from evalkit.spec.plan import select_prompts
 from evalkit.spec.resolve import ResolvedStudy, find_prompt_set, load_lock, lock_path
-from evalkit.translation import KIND_OF, _seq2seq, _similarity, _table
+from evalkit.translation import _seq2seq, _table
+from evalkit.translation._translating import Piece, Translating, pieces
 
 DEFAULT_MODEL = "google/madlad400-3b-mt"
 """Apache-2.0. NLLB-200's weights are CC BY-NC 4.0: good for research, not for every user."""
@@ -34,6 +37,7 @@ def translate(
     model: str = DEFAULT_MODEL,
     languages: Sequence[str] = (),
     limit: int | None = None,
+    engine: Engine = HERE,
     progress: Progress = silent,
 ) -> Outcome:
     """Translates the study's prompts into its languages where a translation is missing, and back again for a check.
@@ -42,6 +46,7 @@ def translate(
         model: `owner/name@REVISION` on a hub, or a folder.
         languages: only these.
         limit: only the first so many prompts, to try it.
+        engine: what runs the model: this process, or the workers of a cluster.
 
     Raises:
         SpecError: the study's prompt set is not a parallel one, or the model does not know a language.
@@ -54,11 +59,8 @@ def translate(
     if any(todo.values()):
         revision = next((p.revision for p in known.values() if p.source == "machine" and p.translator == model), "")
         source = _seq2seq.find(model, settings.root, revision)
-        loaded = _seq2seq.load(source, KIND_OF, settings.device if settings.device != "auto" else _device())
-        encoder = _similarity.find_encoder(settings)
-        for lang, originals in todo.items():
-            made = _translated(originals, lang, base, loaded, encoder, progress)
-            known |= {(prompt.key, prompt.lang): prompt for prompt in made}
+        job = Translating(source, base, settings)
+        for _ in _translate(known, todo, job, engine, progress):
             _keep(resolved, settings, known, base)
     return _outcome(resolved, known, todo, base, time.perf_counter() - started)
 
@@ -134,40 +136,23 @@ def _lacking(known: dict[tuple[str, str], Prompt], lang: str, base: str) -> list
     return [prompt for (key, spoken), prompt in known.items() if spoken == base and (key, lang) not in known]
 
 
-def _translated(
-    originals: Sequence[Prompt],
-    lang: str,
-    base: str,
-    loaded: _seq2seq.Loaded,
-    encoder: _similarity.Encoder | None,
+def _translate(
+    known: dict[tuple[str, str], Prompt],
+    todo: dict[str, list[Prompt]],
+    job: Translating,
+    engine: Engine,
     progress: Progress,
-) -> list[Prompt]:
-    """One language: there, back, and how near the way back comes."""
-    module, found = registry.get("translation", loaded.kind), list[Prompt]()
-    for start in range(0, len(originals), _seq2seq.BATCH):
-        part = originals[start : start + _seq2seq.BATCH]
-        texts = [prompt.text for prompt in part]
-        there = module.translate(texts, lang, base, loaded)
-        back = module.translate(there, base, lang, loaded)
-        near: Sequence[float | None] = encoder.similarities(texts, back) if encoder else [None] * len(part)
-        found += [_machine(*row, lang, loaded) for row in zip(part, there, near, strict=True)]
-        progress(f"into {name_of(lang)}", len(found), len(originals))
-    return found
-
-
-def _machine(prompt: Prompt, text: str, similarity: float | None, lang: str, loaded: _seq2seq.Loaded) -> Prompt:
-    empty = not text.strip()
-    return prompt.model_copy(
-        update={
-            "lang": lang,
-            "text": prompt.text if empty else text,
-            "source": "machine",
-            "translator": loaded.name,
-            "revision": loaded.revision,
-            "status": "doubtful" if empty else "machine",
-            "similarity": similarity,
-        }
-    )
+) -> Iterator[None]:
+    """Adds what is translated to `known`, in the order of the plan; yields after each language."""
+    wanted, made = pieces(todo), dict[Piece, list[Prompt]]()
+    for piece, translated in engine.run(wanted, job):
+        made[piece] = translated
+        of_lang = [one for one in wanted if one.lang == piece.lang]
+        done = sum(len(one.originals) for one in of_lang if one in made)
+        progress(f"into {name_of(piece.lang)}", done, len(todo[piece.lang]))
+        if done == len(todo[piece.lang]):
+            known |= {(prompt.key, prompt.lang): prompt for one in of_lang for prompt in made[one]}
+            yield
 
 
 def _keep(resolved: ResolvedStudy, settings: Settings, known: dict[tuple[str, str], Prompt], base: str) -> None:
@@ -179,12 +164,6 @@ def _keep(resolved: ResolvedStudy, settings: Settings, known: dict[tuple[str, st
 def _path(resolved: ResolvedStudy, settings: Settings) -> Path:
     path = Path(resolved.prompt_set.source)
     return path if path.is_absolute() else settings.root / path
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _outcome(

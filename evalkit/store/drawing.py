@@ -28,6 +28,8 @@ class Drawing:
     """pytorch, or compile: torch.compile"""
     vae_slicing: bool = False
     """decode one image of a batch after the other, since memory is short"""
+    threads: int | None = None
+    """CPU threads of each process that draws; None: torch's own choice"""
 
 
 def read(run: Run) -> Drawing | None:

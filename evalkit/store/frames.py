@@ -30,7 +30,9 @@ IMAGES = {
     "batch_size": INTEGER,
     "flagged": BOOLEAN,
     "blank": BOOLEAN,
+    "bytes": INTEGER,
 }
+FACTS = {"key": STRING, **dict(list(IMAGES.items())[-8:])}
 SCORES_IMAGE = {"image_key": STRING, "value": NUMBER, "reason": STRING, "signature": STRING}
 SCORES_SET = {
     "system": STRING,
@@ -121,7 +123,8 @@ AUDIT = {
     "note": STRING,
     "signature": STRING,
 }
-LATER: dict[str, dict[str, str | bool]] = {
+LATER: dict[str, dict[str, str | bool | int]] = {
+    "images": {"bytes": 0},
     "votes": {"prompt_hidden": False},
     "raters": dict.fromkeys(("profession", "years", "colour", "display", "light", "night"), ""),
 }
@@ -132,6 +135,7 @@ CONTRACTS = {
     "health": HEALTH,
     "latency": LATENCY,
     "images": IMAGES,
+    "facts": FACTS,
     "scores_image": SCORES_IMAGE,
     "scores_set": SCORES_SET,
     "votes": VOTES,
@@ -142,7 +146,8 @@ CONTRACTS = {
 `stage`: text, step (one network call), vae, safety, write, or image (all).
 `side_shown`: the side on which image_a (system_a) stood, left or right. `choice`: a, b, tie or neither.
 `prompt_hidden`: on this sheet the questions that need no prompt are asked before it is shown.
-`simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string."""
+`simulated`: the vote was cast by a program. A missing number is NaN, a missing string the empty string.
+`facts`: of images that are drawn just now."""
 
 
 def conform(frame: pd.DataFrame, contract: str, where: str = "") -> pd.DataFrame:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RunError
+from evalkit.places import filesystem, is_remote, reached
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.store.files import write_bytes, write_text
+
+LISTERS = 16
+"""Folders that are listed at once: in a bucket, each answer takes some 50 ms."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +111,14 @@ def write_image(
 
 def keep_image(
     images_dir: Path, key: str, image: DrawnImage, *, seconds: float | None, batch_size: int, made: dict[str, Any]
-) -> bool:
+) -> tuple[ImageFacts, bool]:
     """Stores an image that is not there yet. An image that is there stays; False if its bytes differ from this one's
     though the batch size is the same: then hardware, versions or threads are not those that it was drawn with."""
     there = read_facts(images_dir, key)
     if there is None:
-        write_image(images_dir, key, image, seconds=seconds, batch_size=batch_size, made=made)
-        return True
-    return there.batch_size != batch_size or there.sha256 == hashlib.sha256(encode_png(image.pixels)).hexdigest()
+        return write_image(images_dir, key, image, seconds=seconds, batch_size=batch_size, made=made), True
+    same = there.sha256 == hashlib.sha256(encode_png(image.pixels)).hexdigest()
+    return there, same or there.batch_size != batch_size
 
 
 def is_blank(pixels: NDArray[np.uint8]) -> bool:
@@ -123,10 +130,56 @@ def read_facts(images_dir: Path, key: str) -> ImageFacts | None:
     """The facts of a stored image; None if it is not there, or a file of it is damaged (then it is made again)."""
     path = image_path(images_dir, key)
     try:
-        facts = ImageFacts(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
-        return facts if path.stat().st_size == facts.bytes else None
+        with reached(path):
+            facts = ImageFacts(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+            return facts if path.stat().st_size == facts.bytes else None
     except (OSError, ValueError, TypeError):
         return None
+
+
+def lacking(images_dir: Path, keys: Iterable[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, ImageFacts | None]]:
+    """The keys of `keys` whose image is not known to be there, with the facts beside it, which may be None.
+
+    In a bucket an image is known to be there if the folder lists its two objects, the PNG with the bytes that `sizes`
+    says. On a disk, where files can be torn, the facts beside each are read. Folders are listed whole, several at once.
+    """
+    sizes = sizes if is_remote(images_dir) else {}
+    folders: dict[str, list[str]] = {}
+    for key in keys:
+        folders.setdefault(key[:2], []).append(key)
+    with ThreadPoolExecutor(LISTERS, thread_name_prefix="lister") as pool:
+        for start in range(0, len(folders), LISTERS):  # never all the names at once
+            block = list(folders)[start : start + LISTERS]
+            listings = pool.map(lambda name: _listed(images_dir / name), block)
+            for name, there in zip(block, listings, strict=True):
+                unknown = [key for key in folders[name] if not _is_known(key, there, sizes)]
+                whole = [key for key in unknown if f"{key}.png" in there and f"{key}.json" in there]
+                facts = dict(zip(whole, pool.map(lambda key: read_facts(images_dir, key), whole), strict=True))
+                yield from ((key, facts.get(key)) for key in unknown)
+
+
+def _is_known(key: str, there: Mapping[str, int], sizes: Mapping[str, int]) -> bool:
+    return f"{key}.json" in there and there.get(f"{key}.png", -1) == sizes.get(key)
+
+
+def _listed(folder: Path) -> dict[str, int]:
+    """The files of a folder with their bytes."""
+    if is_remote(folder):
+        return _listed_in_bucket(folder)
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries}
+    except OSError:
+        return {}
+
+
+def _listed_in_bucket(folder: Path) -> dict[str, int]:
+    files, name = filesystem(folder)
+    try:
+        with reached(folder):
+            return {entry["name"].rsplit("/", 1)[-1]: entry["size"] for entry in files.ls(name, detail=True)}
+    except FileNotFoundError:
+        return {}
 
 
 def forget_damaged(images_dir: Path, key: str) -> bool:
@@ -148,7 +201,7 @@ def read_pixels(images_dir: Path, key: str) -> NDArray[np.uint8]:
 
     path = image_path(images_dir, key)
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError) as error:
         hint = "`evalkit generate` makes it again"

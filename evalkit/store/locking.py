@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from evalkit.errors import RunError, UnavailableError
+from evalkit.places import is_remote
+from evalkit.store import bucket_locking
+from evalkit.store.bucket_locking import Claim
 
 LOG = logging.getLogger(__name__)
 TRIES, PAUSE = 3, 0.1
@@ -50,6 +53,10 @@ def held(path: Path, doing: str, *, wait: bool = False) -> Iterator[Holder | Non
         RunError: another process holds it; it says which, and where.
         UnavailableError: the folder cannot be written.
     """
+    if is_remote(path):
+        with bucket_locking.held(path, Claim(**asdict(Holder.this_process(doing))), wait=wait) as before:
+            yield _holder(before)
+        return
     with _opened(path) as file:
         _take(file, path, wait)
         died = _read(path)
@@ -62,6 +69,9 @@ def held(path: Path, doing: str, *, wait: bool = False) -> Iterator[Holder | Non
 
 def holder(path: Path) -> Holder | None:
     """Who holds the lock now; None if nobody does."""
+    if is_remote(path):
+        claim = bucket_locking.last(path)
+        return None if claim is None or bucket_locking.is_dead(claim) else _holder(claim)
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -74,7 +84,13 @@ def holder(path: Path) -> Holder | None:
 
 def died(path: Path) -> Holder | None:
     """The process that died with the lock in its hands, if nobody took it since."""
+    if is_remote(path):
+        return None if holder(path) else _holder(bucket_locking.last(path))
     return None if holder(path) else _read(path)
+
+
+def _holder(claim: Claim | None) -> Holder | None:
+    return Holder(claim.pid, claim.host, claim.since, claim.doing) if claim else None
 
 
 def _opened(path: Path) -> IO[str]:

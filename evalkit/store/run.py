@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
 from evalkit.errors import RunError, SpecError, UnavailableError
+from evalkit.places import is_file, is_remote, place, reached
 from evalkit.store import frames, locking
 from evalkit.store.files import append_line, read_lines, sweep, write_bytes, write_text
 from evalkit.store.locking import Holder
@@ -43,7 +44,7 @@ class Run:
         return self.folder / name
 
     def has(self, name: str) -> bool:
-        return self.path(name).is_file()
+        return is_file(self.path(name))
 
     def write_table(self, name: str, frame: pd.DataFrame, contract: str) -> Path:
         """Writes `name` (as "images.parquet"), checked against its contract."""
@@ -62,10 +63,13 @@ class Run:
         import pandas as pd
 
         path = self.path(name)
-        if not path.is_file():
+        if not self.has(name):
             raise RunError(f"{name} is not there yet", where=str(self.folder), hint=_maker(name))
         try:
-            frame = pd.read_parquet(path)
+            with reached(path), path.open("rb") as file:
+                frame = pd.read_parquet(io.BytesIO(file.read()) if is_remote(path) else file)
+        except UnavailableError:
+            raise
         except Exception as error:  # pyarrow raises several kinds for a damaged file
             hint = f"delete it, then {_maker(name)}"
             raise RunError(f"{name} is damaged: {error}", where=str(path), hint=hint) from error
@@ -78,7 +82,7 @@ class Run:
 
     def read_json(self, name: str) -> Any:
         path = self.path(name)
-        if not path.is_file():
+        if not self.has(name):
             raise RunError(f"{name} is not there yet", where=str(self.folder), hint=_maker(name))
         try:
             return json.loads(path.read_text(encoding="utf-8"))
@@ -143,8 +147,8 @@ def latest_run(runs_dir: Path, study_name: str) -> Run:
     Raises:
         RunError: there is none.
     """
-    if (Path(study_name) / "study.yaml").is_file():
-        return Run(Path(study_name))
+    if (place(study_name) / "study.yaml").is_file():
+        return Run(place(study_name))
     if Path(study_name).suffix in (".yaml", ".yml"):
         study_name = Path(study_name).stem
     found = [path for path in runs_dir.glob(f"{study_name}-????????") if (path / "study.yaml").is_file()]
@@ -155,7 +159,7 @@ def latest_run(runs_dir: Path, study_name: str) -> Run:
 
 
 def _touched(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in folder.iterdir())
+    return max(path.stat().st_mtime for path in folder.iterdir() if path.is_file())
 
 
 def _maker(name: str) -> str:

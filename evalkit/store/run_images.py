@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunError
+from evalkit.places import is_file, reached
 from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
 from evalkit.spec.plan import PlannedImage
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING, CHANGED = "missing", "changed since it was made"
+READERS = 8
+"""Images that are read at once: hashing lets others run, and a bucket takes its time to answer."""
 NAMED = 20
 """Images that are not as they should be are all counted, and so many of each kind named."""
 
@@ -33,6 +37,8 @@ def gather(run: Run, planned: Sequence[PlannedImage], images_dir: Path, *, parti
     table = run.read_table("images.parquet", "images")
     listed = {(str(row["system"]), str(row["key"])): row for row in table.to_dict("records")}
     images = pd.DataFrame([_row(image, listed.get((image.system, image.key)), images_dir) for image in planned])
+    with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as readers:
+        images["problem"] = list(readers.map(_problem, images["file"], images["sha256"]))
     wrong = images[images["problem"] != ""]
     if len(wrong) and (not partial or len(wrong) == len(images)):
         first = wrong.iloc[0]
@@ -61,8 +67,15 @@ def _row(image: PlannedImage, listed: dict[Any, Any] | None, images_dir: Path) -
         "file": file,
         "flagged": bool(facts.get("flagged", False)),
         "blank": bool(facts.get("blank", False)),
-        "problem": MISSING if not file.is_file() else "" if file_sha256(file) == sha256 else CHANGED,
     }
+
+
+def _problem(file: Path, sha256: str) -> str:
+    try:
+        with reached(file):
+            return "" if sha256 and file_sha256(file) == sha256 else CHANGED if is_file(file) else MISSING
+    except FileNotFoundError:
+        return MISSING
 
 
 def content_digest(images: pd.DataFrame) -> str:

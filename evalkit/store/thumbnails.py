@@ -26,7 +26,7 @@ def write_thumbnail(run: Run, key: str, image: Path) -> bool:
     path = thumbnail_path(run, key)
     if path.is_file():
         return False
-    with Image.open(image) as opened:
+    with image.open("rb") as file, Image.open(file) as opened:
         small = opened.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     content = io.BytesIO()

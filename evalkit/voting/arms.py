@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from evalkit.errors import RunError
+from evalkit.places import is_remote
 from evalkit.spec.identity import digest
 from evalkit.store.run import Run
 
@@ -40,8 +42,14 @@ def new_codes(systems: Sequence[str]) -> dict[str, str]:
 def write(run: Run, arms: Arms) -> None:
     """Keeps the link in the run folder, readable by its owner only. An older one is kept beside it, never lost."""
     if run.has(FILE):
-        run.path(FILE).replace(run.path(f"arms-{digest(run.read_json(FILE))[:8]}.json"))
-    run.write_json(FILE, asdict(arms)).chmod(0o600)
+        _write(run, f"arms-{digest(run.read_json(FILE))[:8]}.json", run.read_json(FILE))
+    _write(run, FILE, asdict(arms))
+
+
+def _write(run: Run, name: str, record: Any) -> None:
+    path = run.write_json(name, record)
+    if not is_remote(path):  # in a bucket, its own rules say who reads what
+        path.chmod(0o600)
 
 
 def read(run: Run, study_sha: str) -> Arms:

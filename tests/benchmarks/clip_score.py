@@ -58,6 +58,12 @@ def prepare(folder: Path, prompts: int) -> Path:
         name: words[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id") if name in words
     }
     network = CLIPModel(CLIPConfig(text_config=ids, vision_config={}))
+    with torch.inference_mode():  # random cosines are nearly equal: all above zero, or the clamp makes all of them 0
+        seen = network.vision_model(pixel_values=torch.zeros(1, 3, 224, 224)).pooler_output
+        read = network.text_model(input_ids=torch.tensor([[ids["bos_token_id"], ids["eos_token_id"]]])).pooler_output
+        cosine = torch.cosine_similarity(network.visual_projection(seen), network.text_projection(read))
+    if cosine < 0:
+        network.text_projection.weight.data.neg_()
     network.save_pretrained(folder / "clip")
     for file in (ROOT / "data/weights/emoji-clip").glob("*"):
         if "token" in file.name or file.name in ("vocab.json", "merges.txt"):

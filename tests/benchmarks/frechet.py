@@ -127,7 +127,8 @@ TITLES = {
 }
 HEAD = """# Frechet distance, 2048 dimensions
 
-`python -m tests.benchmarks.frechet`; one thread each, taking turns in one process; the least of the rounds.
+`python -m tests.benchmarks.frechet`; one thread each, taking turns in one process; the least of the rounds. Other work
+shared the machine: CPU time is the steadier one.
 """
 MADE = "{day}, {machine}; {rounds} rounds."
 

@@ -24,7 +24,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evalkit.engines import cut, local
+from evalkit.engines import Job
+from evalkit.engines.batches import Batch, cut
+from evalkit.engines.local import Local
 from evalkit.models import decidiffusion, diffusers, prepare_torch
 from evalkit.models._pipeline import PipelineGenerator
 from evalkit.runtimes._neighbours import clocks, share_of_others
@@ -97,13 +99,15 @@ def batched_usage(case: Case, folder: Path) -> None:
 def evalkit(case: Case, folder: Path) -> None:
     """The stage's own engine, store and generator."""
 
-    def draw(planned: Any) -> list[DrawnImage]:
+    def draw(batch: Batch) -> list[DrawnImage]:
+        planned = batch.full()
         return case.own.generate([item.prompt.text for item in planned], [item.seed for item in planned], case.sampling)
 
-    def keep(planned: PlannedImage, image: DrawnImage, seconds: float) -> None:
-        keep_image(folder, planned.key, image, seconds=seconds, batch_size=BATCH, made=case.own.made)
+    def keep(batch: Batch, images: list[DrawnImage]) -> None:
+        for planned, image in zip(batch.images, images, strict=False):
+            keep_image(folder, planned.key, image, seconds=1.0, batch_size=BATCH, made=case.own.made)
 
-    local.run(cut(case.planned(), BATCH), draw, keep, lambda batch: None)
+    list(Local().run(cut(case.planned(), BATCH), lambda: Job(draw, keep)))
 
 
 WAYS: dict[str, Way] = {

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.engines import Batch, cut, local, work_for
+from evalkit.engines import Job
+from evalkit.engines.batches import Batch, cut, work_for
+from evalkit.engines.local import Local
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.plan import PlannedImage
 from evalkit.store.images import DrawnImage
@@ -56,48 +58,51 @@ def test_a_key_of_two_systems_is_drawn_once():
     assert work.images == 3
 
 
-def test_every_image_is_kept_with_its_own_pixels():
-    kept, told = {}, []
+def run(batches, store, compute=None):
+    return list(Local().run(batches, lambda: Job(compute or (lambda batch: draw(batch.full())), store)))
 
-    def keep(planned, image, seconds):
-        assert seconds >= 0
-        kept[planned.key] = int(image.pixels[0, 0, 0])
 
-    local.run(cut(plan(10), 4), draw, keep, told.append)
-    assert kept == {f"a{n}": n for n in range(10)}
-    assert [len(batch.images) for batch in told] == [4, 4, 2]
+def test_every_batch_is_stored_with_its_own_images():
+    def store(batch, images):
+        return {image.key: int(drawn.pixels[0, 0, 0]) for image, drawn in zip(batch.images, images, strict=False)}
+
+    found = run(cut(plan(10), 4), store)
+    assert found == [{f"a{n}": n for n in part} for part in (range(4), range(4, 8), range(8, 10))]
 
 
 def test_writing_overlaps_with_drawing():
-    """The writer of the first batch waits until the second one is being drawn: without overlap it would never end."""
-    second, waited = threading.Event(), []
+    """Storing the first batch waits until the second one is being drawn: without overlap it would never end."""
+    second = threading.Event()
 
-    def drawing(planned):
-        if planned[0].seed == 2:
+    def drawing(batch):
+        if batch.images[0].seed == 2:
             second.set()
-        return draw(planned)
+        return draw(batch.full())
 
-    local.run(cut(plan(4), 2), drawing, lambda *_: waited.append(second.wait(20)), lambda _: None)
-    assert waited == [True] * 4
+    assert run(cut(plan(4), 2), lambda *_: second.wait(20), drawing) == [True, True]
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError])
 def test_what_was_drawn_before_an_interruption_is_kept(fault):
     kept = []
 
-    def failing(planned):
-        if planned[0].seed >= 4:
+    def failing(batch):
+        if batch.images[0].seed >= 4:
             raise fault
-        return draw(planned)
+        return draw(batch.full())
 
     with pytest.raises(fault):
-        local.run(cut(plan(8), 2), failing, lambda planned, *_: kept.append(planned.seed), lambda _: None)
+        run(cut(plan(8), 2), lambda batch, _: kept.extend(image.seed for image in batch.images), failing)
     assert sorted(kept) == [0, 1, 2, 3]
 
 
 def test_an_error_of_a_writer_ends_the_run():
-    def keep(planned, image, seconds):
+    def store(*_):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        local.run([Batch(tuple(plan(1)), 1)], draw, keep, lambda _: None)
+        run([Batch(tuple(plan(1)), 1)], store)
+
+
+def test_nothing_to_do_loads_nothing():
+    assert list(Local().run([], lambda: pytest.fail("loaded"))) == []

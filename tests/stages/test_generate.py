@@ -19,6 +19,9 @@ from evalkit.store.images import DrawnImage, image_path, read_pixels, write_imag
 from evalkit.store.run import Run
 from tests.stages.drawing import TEXTS, procedural, stored, write_study
 
+TOLD = (".lock", "log.jsonl", "progress.json")
+"""What every stage writes about itself, whatever it does."""
+
 
 def table(resolved, settings):
     return Run(settings.runs_dir / resolved.run_name).read_table("images.parquet", "images")
@@ -44,9 +47,9 @@ def test_every_image_of_the_plan_is_drawn_and_listed(checkout, settings):
 def test_twice_does_nothing_the_second_time(checkout, settings):
     resolved = procedural(checkout)
     generate(resolved, settings)
-    before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*") if path.is_file() and path.name not in TOLD}
     assert generate(resolved, settings).said.startswith("nothing to draw")
-    after = {path: path.stat().st_mtime_ns for path in checkout.rglob("*") if path.is_file() and path.name != ".lock"}
+    after = {path: path.stat().st_mtime_ns for path in checkout.rglob("*") if path.is_file() and path.name not in TOLD}
     assert after == before
 
 
@@ -217,7 +220,8 @@ def test_a_loader_that_is_none_is_named(checkout, settings):
 
 
 def test_ctrl_c_keeps_what_was_drawn_and_goes_on(checkout, settings):
-    resolved = procedural(checkout)
+    """Two batches of four were told, and the third was drawn while the second one was stored."""
+    resolved = procedural(checkout, images=2)
 
     def press(what, done, total):
         if done >= 8:
@@ -225,8 +229,8 @@ def test_ctrl_c_keeps_what_was_drawn_and_goes_on(checkout, settings):
 
     with pytest.raises(KeyboardInterrupt):
         generate(resolved, settings, progress=press)
-    assert len(table(resolved, settings)) == len(stored(settings.images_dir)) == 7 + 4
-    assert generate(resolved, settings).facts["listed"] == 14
+    assert len(table(resolved, settings)) == len(stored(settings.images_dir)) == 12
+    assert generate(resolved, settings).facts["listed"] == 28
 
 
 def test_images_are_pictures_that_others_can_open(checkout, settings):

@@ -17,6 +17,9 @@ from evalkit.stages.generate import generate
 from evalkit.stages.score import choices, score
 from tests.stages.scoring import CLIP, PROMPTS, drawn_study, record, reference_folder, run_of, scores, value_of
 
+TOLD = (".lock", "log.jsonl", "progress.json")
+"""What every stage writes about itself, whatever it does."""
+
 
 @pytest.fixture
 def settings(settings):
@@ -66,11 +69,11 @@ def test_a_second_run_computes_and_writes_nothing(settings, monkeypatch):
     resolved = drawn_study(settings, metrics=[CLIP, "fd_lite0"], reference=reference_folder(settings))
     score(resolved, settings)
     folder = run_of(resolved, settings).folder
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name not in TOLD}
     for module in (clip, lite0):
         monkeypatch.setattr(module, "load", None)
     outcome = score(resolved, settings)
-    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name not in TOLD}
     assert before == after and outcome.facts["fresh"] == []
     assert len(outcome.facts["values"]) == len(record(resolved, settings)["values"])
 
