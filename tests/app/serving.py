@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Engine
@@ -25,6 +27,13 @@ from evalkit.voting import arms, invites, leakcheck, opening, server
 from tests.stages.drawing import procedural
 
 SYSTEMS = ("heron-9", "kestrel-3")
+Result = TypeVar("Result")
+
+
+def beside(work: Callable[[], Result]) -> Result:
+    """`work` done in a thread of its own: the browser's driver has a running event loop in this one."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(work).result()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from evalkit.errors import NotSavedError, VotingError
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
 from evalkit.voting import serving
-from tests.app.serving import this_process_has
+from tests.app.serving import beside, this_process_has
 
 NOW = datetime.now(UTC)
 
@@ -25,7 +25,7 @@ def gathered(batches, asked):
     async def all_at_once():
         return await asyncio.gather(*(batches.ask(one) for one in asked), return_exceptions=True)
 
-    return asyncio.run(all_at_once())
+    return beside(lambda: asyncio.run(all_at_once()))
 
 
 def test_everybody_gets_their_own_result_and_what_waits_is_done_together():
@@ -61,7 +61,7 @@ def test_one_who_gives_up_waiting_leaves_the_others_alone():
         gone.cancel()
         return await stays
 
-    assert asyncio.run(impatient()) == 20
+    assert beside(lambda: asyncio.run(impatient())) == 20
 
 
 @pytest.fixture

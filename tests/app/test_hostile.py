@@ -16,7 +16,7 @@ from evalkit.store.tables import CommentRow, VoteRow
 from evalkit.voting import closing
 from evalkit.voting.visit import Visit
 from tests.app.conftest import new_settings
-from tests.app.serving import open_trial, serve
+from tests.app.serving import beside, open_trial, serve
 
 
 @pytest.fixture
@@ -175,7 +175,6 @@ def test_the_middleware_closes_a_cookie(trial):
     async def send(message):
         sent.append(message)
 
-    with ThreadPoolExecutor(1) as beside:  # the browser's driver has a loop in this thread
-        beside.submit(asyncio.run, SecurityHeaders(app)({"type": "http"}, None, send)).result()
+    beside(lambda: asyncio.run(SecurityHeaders(app)({"type": "http"}, None, send)))
     cookies = [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
     assert cookies == ["a=1; Path=/; SameSite=Lax; HttpOnly", "_streamlit_xsrf=2; SameSite=Strict"]

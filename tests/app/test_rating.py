@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +14,7 @@ from app.attempts import LINKS
 from evalkit.store import db
 from evalkit.store.tables import RaterRow
 from evalkit.voting import invites, serving
-from tests.app.serving import this_process_has
+from tests.app.serving import beside, this_process_has
 from tests.conftest import ROOT
 
 
@@ -118,8 +117,7 @@ def test_who_guesses_addresses_of_images_has_to_wait(here):
 
     def status(number):
         scope = {"type": "http", "client": ("192.0.2.9", 1), "path_params": {"key": f"{number:032x}", "mac": "0" * 32}}
-        with ThreadPoolExecutor(1) as beside:  # the browser's driver has a loop in this thread
-            return beside.submit(asyncio.run, rater.image(Request(scope))).result().status_code
+        return beside(lambda: asyncio.run(rater.image(Request(scope)))).status_code
 
     first = next(number for number in range(400) if status(number) == 429)
     assert first >= 60, "later than the 61st only where the machine took more than the window for them"

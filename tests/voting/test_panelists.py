@@ -124,7 +124,7 @@ def test_a_panel_at_the_served_app_votes_as_the_same_panel_does_by_itself(tmp_pa
     from datetime import UTC, datetime
 
     from tests.app.conftest import new_settings
-    from tests.app.serving import open_trial, serve
+    from tests.app.serving import beside, open_trial, serve
 
     study = open_trial(new_settings(tmp_path_factory), images=1, raters=3, hide_prompt="half")
     temper = Temper(drop_out=0.3)
@@ -133,7 +133,8 @@ def test_a_panel_at_the_served_app_votes_as_the_same_panel_does_by_itself(tmp_pa
         wrong = simulate.wrong_sides(session, study.study_id)
     members = [(token, panelist(number, 3, temper)) for number, (_, token) in enumerate(arrived)]
     with serve("rater", study.settings, tmp_path_factory.mktemp("served") / "log") as address:
-        heard = simulate_served.vote(address, Panel(members, lambda key, question: 0.0, temper, wrong, at_once=4))
+        panel = Panel(members, lambda key, question: 0.0, temper, wrong, at_once=4)
+        heard = beside(lambda: simulate_served.vote(address, panel))
     with db.session(study.engine, reading=True) as session:
         stored = {(vote.assignment_id, vote.question): vote.choice for vote in session.scalars(select(VoteRow))}
         assert session.scalars(select(VoteRow.simulated).distinct()).all() == [True]
