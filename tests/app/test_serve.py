@@ -77,7 +77,11 @@ def study(tmp_path_factory):
 
 def test_a_rehearsal_finds_nothing_and_leaves_nothing(study):
     before = sorted(path for path in study.settings.root.rglob("*"))
-    outcome = check_served(study.resolved, study.settings)
+    try:
+        outcome = check_served(study.resolved, study.settings)
+    except VotingError as by_chance:  # as its hint says: one run in a hundred is wrong, what is found twice is a leak
+        assert "can be told by what comes" in str(by_chance)
+        outcome = check_served(study.resolved, study.settings)
     assert outcome.facts["images"] == 28 and "nothing tells the systems apart" in outcome.said
     assert outcome.facts["roc_area"]["n"] == 14 and not outcome.warnings
     assert sorted(path for path in study.settings.root.rglob("*")) == before

@@ -51,8 +51,9 @@ def test_a_file_that_is_not_parti_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_without_hub_or_cache_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("datasets")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    for constants in (datasets.config, pytest.importorskip("huggingface_hub").constants):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # both read the environment when imported
     pinned = SET.model_copy(update={"revision": "a" * 40, "source": "evalkit-tests/absent"})
     for prompt_set in (SET, pinned):
         with pytest.raises(EvalkitError) as caught:

@@ -9,7 +9,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from evalkit.extractors import _mapped, clip, lite0
+from evalkit.extractors import _cache, _mapped, clip, lite0
 from evalkit.extractors._cache import cached_features
 from evalkit.metrics import _clip, clip_r_precision, clip_score
 from evalkit.metrics._metric import Picture, Workplace
@@ -32,6 +32,7 @@ def small_blocks(monkeypatch):
         (kernel, "_ROWS_AT_ONCE"),
         (_clip, "_ROWS_AT_ONCE"),
         (_mapped, "ROWS_AT_ONCE"),
+        (_cache, "ROWS_BETWEEN_WRITES"),
     ):
         monkeypatch.setattr(place, name, 64)
     monkeypatch.setattr(_mapped, "IN_MEMORY", 1 << 20)

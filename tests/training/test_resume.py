@@ -44,6 +44,7 @@ def steps_of(process: subprocess.Popen[str]) -> list[int]:
     return [int(line) for line in said.split()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_and_started_again_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
