@@ -16,6 +16,7 @@ from PIL import Image
 
 from evalkit.errors import ModelError, SpecError
 from evalkit.extractors import EmbedPictures, EmbedTexts, Rows
+from evalkit.extractors._class_token import class_token_layer
 from evalkit.extractors._network import embedding, find_device
 from evalkit.extractors._open_clip import from_open_clip
 from evalkit.extractors._pictures import Prepare
@@ -144,7 +145,10 @@ def _image_tower(network: Any) -> Any:
         def forward(self, pixels: Any) -> Any:
             return self.projection(self.vision(pixel_values=pixels).pooler_output)
 
-    return Tower().eval()
+    tower = Tower()
+    layers = tower.vision.encoder.layers
+    layers[-1] = class_token_layer(layers[-1])
+    return tower.eval()
 
 
 def _tokenizer(checkpoint: Checkpoint) -> Any:

@@ -40,7 +40,8 @@ class Embedded:
 
 def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace) -> Embedded:
     """Embeds what is not in the cache: each picture once, each prompt once."""
-    texts = {_sha(picture.prompt): picture.prompt for picture in pictures}
+    prompts = sorted({picture.prompt for picture in pictures}, key=lambda text: (len(text), text))  # little is padding
+    texts = {_sha(prompt): prompt for prompt in prompts}
     cache, settings = workplace.cache, workplace.settings
     identity = checkpoint.identity
     of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *cache)

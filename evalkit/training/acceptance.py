@@ -7,6 +7,7 @@ from typing import Literal
 from evalkit.stats.estimate import Estimate
 from evalkit.training import ladder
 from evalkit.training.check import ALL, SYSTEMS, Accuracy, Check
+from evalkit.training.ladder import Ladder
 
 Verdict = Literal["met", "NOT met", "not measured", "aim reached", "aim NOT reached"]
 BARS = {
@@ -77,20 +78,25 @@ def _barred(check: Check) -> list[Accuracy]:
 
 def _steps(check: Check) -> Iterator[Line]:
     """More steps are better from 2 to 16, and 30 are as good as 50."""
-    for metric in MARGINS:
-        climbs = {(c.fewer, c.more): c.estimate for c in check.ladder.climbs if c.metric == metric}
-        for fewer, more in ladder.BETTER:
-            demand = f"{metric}: {fewer} steps are worse than {more}, paired"
-            yield Line(demand, "interval above 0", climbs[fewer, more], _above(climbs[fewer, more], 0.0))
-        null = climbs[ladder.NULL]
-        margin = margin_of(check, metric)
-        bar = "no margin" if margin is None else f"interval within ±{margin:.4g}"
-        yield Line(f"{metric}: 30 steps are as good as 50 (planted null)", bar, null, _within(null, margin))
+    for steps in check.ladders:
+        for metric in MARGINS:
+            yield from _climbed(steps, metric)
 
 
-def margin_of(check: Check, metric: str) -> float | None:
+def _climbed(steps: Ladder, metric: str) -> Iterator[Line]:
+    climbs = {(c.fewer, c.more): c.estimate for c in steps.climbs if c.metric == metric}
+    said = f"{steps.system}, {metric}"
+    for fewer, more in ladder.BETTER:
+        demand = f"{said}: {fewer} steps are worse than {more}, paired"
+        yield Line(demand, "interval above 0", climbs[fewer, more], _above(climbs[fewer, more], 0.0))
+    null, margin = climbs[ladder.NULL], margin_of(steps, metric)
+    bar = "no margin" if margin is None else f"interval within ±{margin:.4g}"
+    yield Line(f"{said}: 30 steps are as good as 50 (planted null)", bar, null, _within(null, margin))
+
+
+def margin_of(steps: Ladder, metric: str) -> float | None:
     """`MARGINS` times the distance that lies between 2 steps and 50."""
-    rungs = {rung.steps: rung.estimate.value for rung in check.ladder.rungs if rung.metric == metric}
+    rungs = {rung.steps: rung.estimate.value for rung in steps.rungs if rung.metric == metric}
     worst, best = rungs[2], rungs[50]
     return None if worst is None or best is None else MARGINS[metric] * abs(worst - best)
 

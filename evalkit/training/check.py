@@ -67,7 +67,7 @@ class Check:
     seed: int
     guidance: drawing.Guidance
     accuracies: tuple[Accuracy, ...]
-    ladder: Ladder
+    ladders: tuple[Ladder, ...]
     nearest: tuple[Novelty, ...]
     cost: StepCost
     eight: tuple[EightImages, ...]
@@ -124,7 +124,6 @@ def measure(weights: Path, work: Path, n: int, seed: int = 0, progress: Progress
     own = _on_renders(bench, n)
     softened = _on_renders(bench, n, pipelines[SYSTEMS[0]].vae)
     found = [row for name in SYSTEMS for row in _of_system(name, bench, own, n)]
-    drawn = {steps: bench.draw(SYSTEMS[0], prompts, steps) for steps in ladder.STEPS}
     published = {name: bench.draw(name, prompts, steps) for name, steps in PUBLISHED_STEPS.items()}
     scene_of = [scene for scene, _ in asked]
     return Check(
@@ -132,13 +131,18 @@ def measure(weights: Path, work: Path, n: int, seed: int = 0, progress: Progress
         seed,
         drawing.Guidance(),
         (*own, *softened, *found),
-        ladder.ladder(SYSTEMS[0], drawn, prompts, weights / "references" / "emoji-renders.npz", bench.features),
+        tuple(_ladder(name, bench, prompts, weights) for name in SYSTEMS),
         novelty.novelty(bench.sprites, published, scene_of, pipelines[SYSTEMS[0]].vae, PICTURES),
         cost.step_cost(pipelines),
         tuple(cost.eight_images(pipelines[name], name, steps) for name, steps in PUBLISHED_STEPS.items()),
         export.megabytes(weights / name for name in (*SYSTEMS, "emoji-clip")),
         sheet.reading(weights),
     )
+
+
+def _ladder(system: str, bench: Bench, prompts: Sequence[str], weights: Path) -> Ladder:
+    drawn = {steps: bench.draw(system, prompts, steps) for steps in ladder.STEPS}
+    return ladder.ladder(system, drawn, prompts, weights / "references" / "emoji-renders.npz", bench.features)
 
 
 def _bench(weights: Path, work: Path, seed: int, progress: Progress) -> Bench:
@@ -190,12 +194,12 @@ def _on_renders(bench: Bench, n: int, through: Any = None) -> list[Accuracy]:
 
 
 def _of_system(name: str, bench: Bench, own: Sequence[Accuracy], n: int) -> list[Accuracy]:
-    """All requests to one system, as both judges see them; the baseline also at the step counts of the ladder."""
+    """All requests to one system, as both judges see them; all combinations at each step count of the ladder."""
     ceiling = {(row.judge, row.what): row.accuracy for row in own}
     rows = []
     for request in REQUESTS:
         asked = asked_scenes(request, n, bench.seed)
-        steps_asked = ladder.STEPS if request is ALL and name == SYSTEMS[0] else request.steps
+        steps_asked = ladder.STEPS if request is ALL else request.steps
         for steps in steps_asked:
             pixels = bench.draw(name, [prompt for _, prompt in asked], steps)
             for judge, see in bench.judges.items():

@@ -12,6 +12,7 @@ from evalkit.training.ladder import Climb, Rung
 from evalkit.training.novelty import Novelty
 
 MINIATURE = "Miniature: nothing here says anything about the full-size systems."
+PAIRED = "paired by prompt: above 0 where more are better"
 
 
 def as_record(check: Check) -> dict[str, Any]:
@@ -34,8 +35,8 @@ def as_text(check: Check) -> str:
         [MINIATURE, f"n = {check.n} pictures a system and step count, seed {check.seed}; {guidance}; intervals 95 %"],
         [*map(_demand, found), verdict],
         [*map(_accuracy, check.accuracies)],
-        [f"{check.ladder.system}, distance to fresh renders", *map(_rung, check.ladder.rungs)],
-        ["Fewer steps minus more, paired by prompt: above 0 where more are better", *map(_climb, check.ladder.climbs)],
+        *[[f"{one.system}, distance to fresh renders", *map(_rung, one.rungs)] for one in check.ladders],
+        *[[f"{one.system}, fewer steps minus more, {PAIRED}", *map(_climb, one.climbs)] for one in check.ladders],
         [*map(_near, check.nearest)],
         [*_cost_lines(check)],
     ]

@@ -8,6 +8,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from evalkit.errors import ModelError, SpecError, UnavailableError
 from evalkit.extractors import clip
+from evalkit.extractors._class_token import class_token_layer
 from tests.clip_checkpoint import CONTEXT, write_clip
 
 TEXTS = ["a red apple", "two dogs", "猫 🙂 <b>", "a " * 200]
@@ -36,6 +37,18 @@ def test_image_rows_equal_those_of_transformers(settings, checkpoint, pictures):
         expected = network.visual_projection(network.vision_model(**inputs).pooler_output).numpy()
     found = np.concatenate(list(clip.load(settings, "tiny-clip")(pictures)))
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_the_last_layer_for_the_class_token_gives_the_first_row_of_the_whole_layer(checkpoint):
+    layer = CLIPModel.from_pretrained(checkpoint).eval().vision_model.encoder.layers[-1]
+    tokens = torch.randn(3, 17, layer.embed_dim, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        whole = layer(tokens, None)
+        whole = whole[0] if isinstance(whole, tuple) else whole
+        token = class_token_layer(layer)(tokens, None)
+    assert token.shape == (3, 1, layer.embed_dim)
+    assert (token[:, 0] - whole[:, 0]).abs().max() < 1e-5
+    assert (token[:, 0] - whole[:, 1]).abs().max() > 1e-3  # another row would be seen
 
 
 def test_openvino_gives_the_same_image_rows(settings, checkpoint, pictures):

@@ -44,7 +44,7 @@ def good(**changes: object) -> Check:
         seed=0,
         guidance=drawing.Guidance(),
         accuracies=tuple(rows),
-        ladder=Ladder(SYSTEMS[0], tuple(rungs), tuple(climbs)),
+        ladders=tuple(Ladder(system, tuple(rungs), tuple(climbs)) for system in SYSTEMS),
         nearest=(),
         cost=StepCost(30, dict.fromkeys(SYSTEMS, 20.0), {SYSTEMS[0]: 4, SYSTEMS[1]: 3}, 0.85, 0.82, 0.87),
         eight=(EightImages(SYSTEMS[0], 50, 4.0, 8.0, 2),),
@@ -59,12 +59,12 @@ def verdicts(check: Check) -> dict[str, str]:
 
 
 def with_climb(check: Check, pair: tuple[int, int], estimate: Estimate) -> Check:
-    """The check with another difference between two step counts."""
+    """The check with another difference between two step counts of the challenger."""
+    baseline, challenger = check.ladders
     climbs = tuple(
-        replace(climb, estimate=estimate) if (climb.fewer, climb.more) == pair else climb
-        for climb in check.ladder.climbs
+        replace(climb, estimate=estimate) if (climb.fewer, climb.more) == pair else climb for climb in challenger.climbs
     )
-    return replace(check, ladder=replace(check.ladder, climbs=climbs))
+    return replace(check, ladders=(baseline, replace(challenger, climbs=climbs)))
 
 
 def test_a_good_pair_is_accepted_line_by_line() -> None:
@@ -78,8 +78,11 @@ def test_a_good_pair_is_accepted_line_by_line() -> None:
 @pytest.mark.parametrize(
     ("changed", "demand"),
     [
-        (with_climb(good(), (4, 8), Estimate(2.0, -0.1, 4.1, 480, "x")), "FD-pca64: 4 steps are worse than 8, paired"),
-        (with_climb(good(), (30, 50), number(2.0)), "KID-lite0: 30 steps are as good as 50 (planted null)"),
+        (
+            with_climb(good(), (4, 8), Estimate(2.0, -0.1, 4.1, 480, "x")),
+            "emoji-nas, FD-pca64: 4 steps are worse than 8, paired",
+        ),
+        (with_climb(good(), (30, 50), number(2.0)), "emoji-nas, KID-lite0: 30 steps are as good as 50 (planted null)"),
         (good(megabytes=25.1), "weights, MB"),
         (good(reading=wilson(44, 64)), "a reader who sees no prompts names the object on a contact sheet"),
         (good(cost=replace(good().cost, high=1.01)), "step time, challenger / baseline"),
@@ -93,7 +96,7 @@ def test_each_planted_fault_turns_its_line_red(changed: Check, demand: str) -> N
 
 def test_what_was_not_measured_is_not_accepted_and_a_missed_aim_decides_nothing() -> None:
     few = with_climb(good(), (2, 4), Estimate(None, None, None, 48, "x", note="48 samples in 64 dimensions"))
-    assert verdicts(few)["FD-pca64: 2 steps are worse than 4, paired"] == "not measured"
+    assert verdicts(few)["emoji-nas, FD-pca64: 2 steps are worse than 4, paired"] == "not measured"
     assert not acceptance.accepted(acceptance.lines(few))
     low = tuple(replace(row, share=number(0.8, 0.05)) for row in good().accuracies)
     missed = acceptance.lines(good(accuracies=low))
