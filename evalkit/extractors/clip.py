@@ -28,7 +28,8 @@ from evalkit.spec.fingerprint import folder_digest
 DEFAULT = "openai/clip-vit-large-patch14@32bd64288804d66eefd0ccbe215aa642df71cc41"
 """ViT-L/14 of the paper; the revision that transformers' users record for this repository's main branch."""
 _HUB = re.compile(r"^([\w.-]+/[\w.-]+)@([0-9a-f]{40})$")
-_TEXTS_AT_ONCE = 32
+_TEXTS_AT_ONCE, _LETTERS_AT_ONCE = 32, 1200
+"""Letters with padding: some 300 tokens"""
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,26 @@ def load_texts(checkpoint: Checkpoint, settings: Settings) -> EmbedTexts:
     longest = network.config.text_config.max_position_embeddings
 
     def embed(texts: Sequence[str]) -> Iterator[Rows]:
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            part = list(texts[start : start + _TEXTS_AT_ONCE])
+        for part in _little_padded(texts):
             fed = tokens(part, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
             with torch.inference_mode():
                 states = network.text_model(input_ids=fed["input_ids"], attention_mask=fed["attention_mask"])
                 yield network.text_projection(states.pooler_output).float().cpu().numpy()
 
     return embed
+
+
+def _little_padded(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Batches in order; few texts where they are long, so that short ones are not padded to the length of those."""
+    part: list[str] = []
+    for text in texts:
+        longest = max(len(text), *map(len, part), 1)
+        if len(part) == _TEXTS_AT_ONCE or (part and longest * (len(part) + 1) > _LETTERS_AT_ONCE):
+            yield part
+            part = []
+        part.append(text)
+    if part:
+        yield part
 
 
 def excess_tokens(texts: Sequence[str], checkpoint: Checkpoint) -> list[int]:

@@ -51,6 +51,15 @@ def test_the_last_layer_for_the_class_token_gives_the_first_row_of_the_whole_lay
     assert (token[:, 0] - whole[:, 1]).abs().max() > 1e-3  # another row would be seen
 
 
+@pytest.mark.parametrize("lengths", [[], [3], [5000, 1, 1], [1] * 70, [20] * 40 + [400] * 5 + [2000]])
+def test_batches_of_texts_hold_each_once_in_order_and_little_padding(lengths):
+    texts = ["x" * length for length in lengths]
+    batches = list(clip._little_padded(texts))
+    assert [text for batch in batches for text in batch] == texts
+    assert all(len(batch) == 1 or len(batch) * max(map(len, batch)) <= 1200 for batch in batches)
+    assert all(1 <= len(batch) <= 32 for batch in batches)
+
+
 def test_openvino_gives_the_same_image_rows(settings, checkpoint, pictures):
     pytest.importorskip("openvino")
     plain = settings.model_copy(update={"device": "cpu", "threads": 1})
