@@ -1,7 +1,8 @@
 """The health card of a Frechet distance: rows of run/health.parquet, one a number, of all panels but people's votes.
 
-fragile: the distance after other resizing and JPEG. biased: FD(N), its end, and the corrected value. memorisation:
-nearest images of the training (or else the reference) set, AuthPct, MiFID, and near-duplicates across seeds.
+fragile: the distance after other resizing and JPEG, of prompts that the seed draws. biased: FD(N), its end, and the
+corrected value. memorisation: nearest images of the training (or else the reference) set, AuthPct, MiFID, and
+near-duplicates across seeds.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ from evalkit.spec.fingerprint import file_sha256
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
-MOST_IMAGES = 256
-"""Images a system that the card looks at, whole prompts in their order: other processing costs a pass for each."""
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,16 @@ def _subjects(images: pd.DataFrame, sets: Sets, scope: Scope, workplace: Workpla
     reference = read_reference(sets.reference, sets.extractor, workplace)
     training = read_reference(sets.training, sets.extractor, workplace) if sets.training else None
     for system in scope.systems:
-        chosen = _chosen(images[(images["system"] == system) & (images["image_index"] < scope.images_per_prompt)])
-        paths = dict(zip(chosen["sha256"], chosen["file"], strict=True))
+        counted = (images["system"] == system) & (images["image_index"] < scope.images_per_prompt)
+        there = images[counted & (images["problem"] == "")].reset_index(drop=True)
+        paths = dict(zip(there["sha256"], there["file"], strict=True))
         module = registry.get("extractors", sets.extractor)
 
         def load(module: Any = module) -> Any:
             return module.load(workplace.settings, workplace.model)
 
         found = cached_features(paths, sets.identity, load, *workplace.cache)
-        rows = np.asarray(found.of(chosen["sha256"].tolist()), dtype=np.float64).reshape(len(chosen), -1)
-        features = FeatureSet(rows, chosen["prompt_key"].to_numpy().astype(np.str_))
+        rows = found.of(there["sha256"].tolist())
+        features = FeatureSet(rows, there["prompt_key"].to_numpy().astype(np.str_))
         side = int(getattr(module, "SIDE", 224))
-        yield Subject(system, chosen, features, reference, training, sets.identity, load, side, scope, workplace)
-
-
-def _chosen(images: pd.DataFrame) -> pd.DataFrame:
-    there = images[images["problem"] == ""]
-    counts = there.groupby("prompt_key", sort=False).size().cumsum()
-    kept = counts.index[counts <= MOST_IMAGES] if len(counts) and counts.iloc[0] <= MOST_IMAGES else counts.index[:1]
-    return there[there["prompt_key"].isin(kept)].reset_index(drop=True)
+        yield Subject(system, there, features, reference, training, sets.identity, load, side, scope, workplace)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.metrics._health_rows import Subject, row
+from evalkit.metrics._health_rows import STATISTICS, Subject, nothing, row
 from evalkit.metrics._metric import FeatureSet, Floats
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.frechet import frechet_distance_from_features
+from evalkit.stats.frechet import Rows, blocks, frechet_distance_from_features
 from evalkit.stats.health import CLOSE, copy_closeness
 from evalkit.stats.memorisation import memorisation_distance, memorisation_informed, nearest, nearest_other
 
@@ -22,9 +22,8 @@ DUPLICATE = 0.25
 def memory_rows(subject: Subject) -> list[dict[str, Any]]:
     """Numbers of the whole set, the most suspicious images with their neighbours, and the nearest pair of seeds."""
     base, rows = subject.training or subject.reference, subject.features.rows
-    if len(rows) < 2 or len(base.rows) < 3:
-        note = f"{len(rows)} and {len(base.rows)} images: too few to look for neighbours"
-        return [row(PANEL, subject.system, "AuthPct", _against(subject), Estimate(None, None, None, 0, "", note=note))]
+    if (note := _refusal(subject, base)) is not None:
+        return [nothing(PANEL, subject.system, "AuthPct", _against(subject), note), *_duplicates(subject)]
     found = nearest(rows, base.rows)
     closeness = copy_closeness(found.distance, nearest_other(base.rows, found.index))
     return [
@@ -32,6 +31,15 @@ def memory_rows(subject: Subject) -> list[dict[str, Any]]:
         *_suspicious(subject, base, closeness, found.index),
         *_duplicates(subject),
     ]
+
+
+def _refusal(subject: Subject, base: FeatureSet) -> str | None:
+    name = "training set" if subject.training is not None else "reference set"
+    if base.moments:
+        return f"the {name} {STATISTICS}"
+    rows = len(subject.features.rows)
+    few = rows < 2 or len(base.rows) < 3
+    return f"{rows} images against {len(base.rows)} of the {name}: too few to look for neighbours" if few else None
 
 
 def _against(subject: Subject) -> str:
@@ -73,12 +81,13 @@ def _suspicious(subject: Subject, base: FeatureSet, closeness: Floats, index: An
 def _duplicates(subject: Subject) -> list[dict[str, Any]]:
     """Share of prompts with two images alike, and the most alike pair; nothing where a prompt has one image."""
     rows, prompts = subject.features.rows, subject.features.prompts
-    typical = float(np.median(np.linalg.norm(rows - np.roll(rows, len(rows) // 2, axis=0), axis=1)))
-    pairs = []
-    for prompt in np.unique(prompts):
-        mine = np.flatnonzero(prompts == prompt)
+    code = np.unique(prompts, return_inverse=True)[1]
+    typical, pairs = None, []
+    for mine in np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]):
         if mine.size > 1:
-            gaps = np.linalg.norm(rows[mine, None] - rows[None, mine], axis=2) + np.diag(np.full(mine.size, np.inf))
+            typical = _typical(rows) if typical is None else typical
+            own = np.asarray(rows[mine], dtype=np.float64)
+            gaps = np.linalg.norm(own[:, None] - own[None], axis=2) + np.diag(np.full(mine.size, np.inf))
             one, two = np.unravel_index(gaps.argmin(), gaps.shape)
             pairs.append((float(gaps.min()) / max(typical, 1e-300), mine[one], mine[two]))
     if not pairs:
@@ -92,3 +101,11 @@ def _duplicates(subject: Subject) -> list[dict[str, Any]]:
         row(PANEL, subject.system, "near-duplicates", "across seeds", Estimate(alike, None, None, len(pairs), method)),
         row(PANEL, subject.system, "nearest seeds", "across seeds", nearest_pair, keys[one], keys[two]),
     ]
+
+
+def _typical(rows: Rows) -> float:
+    """Median distance between images half of the set apart, some rows at a time."""
+    places = np.arange(len(rows))
+    others = np.roll(places, len(rows) // 2)
+    parts = zip(blocks(rows), blocks(rows, others), strict=True)
+    return float(np.median(np.concatenate([np.linalg.norm(one.astype(float) - two, axis=1) for one, two in parts])))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.metrics._metric import FeatureSet, Floats, Workplace
+from evalkit.metrics._metric import FeatureSet, Workplace
 from evalkit.metrics._sheet import Scope
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.frechet import Rows
 from evalkit.stats.frechet_interval import FrechetEstimate, frechet_jackknife, project_to_reference_axes, prompt_groups
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 AXES = (64, 32, 16)
 """A distance on this many leading axes of the reference needs twice as many images."""
 GROUPS = 20
+STATISTICS = "is known by its mean and covariance only, and this needs the features of its images"
+"""Said of a reference or training set whose file holds no feature rows."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,15 @@ class Subject:
         fewest = min(len(self.features.rows), len(self.reference.rows))
         return next((axes for axes in AXES if fewest >= 2 * axes), None)
 
-    def projected(self, rows: npt.ArrayLike, axes: int) -> tuple[Floats, Floats]:
-        """Feature rows, and the reference, on the reference's leading axes."""
+    @property
+    def counts(self) -> str:
+        """How many images there are on both sides."""
+        return f"{len(self.features.rows)} images against {len(self.reference.rows)} of the reference set"
+
+    def projected(self, rows: npt.ArrayLike, axes: int) -> tuple[Rows, Rows]:
+        """Feature rows, and the reference, on the reference's leading axes; as they are where all are asked for."""
+        if axes >= self.reference.rows.shape[1]:
+            return np.asanyarray(rows), self.reference.rows
         return project_to_reference_axes(rows, self.reference.rows, axes)
 
 
@@ -59,7 +69,12 @@ def row(panel: str, system: str, measure: str, setting: str, found: Estimate, im
     return named | numbers | {"note": found.note or "", "image": image, "other": other}
 
 
-def jackknifed(subject: Subject, rows: Floats, base: Floats) -> FrechetEstimate:
+def nothing(panel: str, system: str, measure: str, setting: str, note: str) -> Any:
+    """A row without a number, and why there is none."""
+    return row(panel, system, measure, setting, Estimate(None, None, None, 0, "", note=note))
+
+
+def jackknifed(subject: Subject, rows: Rows, base: Rows) -> FrechetEstimate:
     """Frechet distance with its interval by groups of prompts."""
     prompts, confidence = subject.features.prompts, subject.scope.inference.confidence
     count = min(GROUPS, np.unique(prompts).size)

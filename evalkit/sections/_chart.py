@@ -105,10 +105,13 @@ def lines(
     y_title: str,
     *,
     y_ends: tuple[float, float] | None = None,
+    fitted: tuple[str, Sequence[tuple[float, float]]] = ("", ()),
 ) -> Panel:
     """Named curves of points (x, y), each with its colour and its name at its right end.
 
-    Args: `y_ends`: of the vertical axis, where panels side by side shall have the same.
+    Args:
+        y_ends: of the vertical axis, where panels side by side shall have the same.
+        fitted: a line drawn dashed, its first point as a diamond with this name; none without points.
     """
     import altair as alt
 
@@ -123,8 +126,21 @@ def lines(
         chart.mark_line(strokeWidth=1.5),
         chart.mark_point(filled=True, size=30, opacity=1),
         words.encode(x=x, y=y, text="name:N"),
+        *(_fitted(*fitted, x, y) if fitted[1] else []),
     ]
     return Panel(title, to_svg(alt.layer(*layers).properties(width=WIDTH - 70, height=200)))
+
+
+def _fitted(name: str, points: Sequence[tuple[float, float]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    import altair as alt
+
+    values = [{"x": at, "y": height, "name": name} for at, height in points]
+    line, end = (alt.Chart(alt.InlineData(values=part)).encode(x=x, y=y) for part in (values, values[:1]))
+    return [
+        line.mark_line(strokeWidth=1.5, strokeDash=[4, 3], color=INK),
+        end.mark_point(shape="diamond", size=70, color=INK, filled=False, strokeWidth=1.5, opacity=1),
+        end.mark_text(align="left", dx=9, dy=5, fontSize=FONT, color=INK).encode(text="name:N"),
+    ]
 
 
 def span(estimates: Sequence[Estimate], *, include: Sequence[float] = (0.0,)) -> tuple[float, float]:

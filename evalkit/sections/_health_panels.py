@@ -1,4 +1,4 @@
-"""The panels of the health card that the score stage measured: fragile, biased, memorisation."""
+"""The panels of the health card that the score stage measured: fragile and memorisation; `_health_curve`: biased."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit.sections import _format
 from evalkit.sections._blocks import Block, Column, Figure, Gallery, GalleryItem, Number, Picture, Table
-from evalkit.sections._chart import Mark, Scale, intervals, lines, span
+from evalkit.sections._chart import Mark, Scale, intervals, span
 from evalkit.sections._study import Facts
 from evalkit.stats import health
 from evalkit.stats.estimate import Estimate
@@ -42,6 +42,13 @@ def estimate(row: pd.Series) -> Estimate:
     """The number of one row."""
     value, low, high = (None if np.isnan(row[key]) else float(row[key]) for key in ("value", "low", "high"))
     return Estimate(value, low, high, int(row["n"]), str(row["method"]), note=str(row["note"]) or None)
+
+
+def reasons(mine: pd.DataFrame) -> str:
+    """Why there is no number: the sentences of the rows without one, or else of the others."""
+    missing = mine[mine["value"].isna() & (mine["note"] != "")]
+    notes = list(dict.fromkeys((missing if len(missing) else mine[mine["note"] != ""])["note"]))
+    return "; ".join(notes) or "too few images for a corrected value; the plain value is mostly bias"
 
 
 def fragile_panel(card: pd.DataFrame, facts: Facts) -> Panel:
@@ -79,9 +86,12 @@ def _fragile_sentence(found: dict[str, Estimate], changes: dict[str, dict[str, E
         notes = [d.note for d in found.values() if d.note]
         return f"Not judged: {notes[0] if notes else 'no distance with an interval'}."
     ratio, name, system = max(moved)
+    parts = {note: None for d in found.values() for note in (d.note or "").split("; ") if "drawn by seed" in note}
+    seen = f" Measured on {_format.listed(list(parts))}." if parts else ""
     return (
         f"The largest change, by {name} ({facts.label(system)}), is {ratio:.2g} times the half-width of the distance's "
         f"own {facts.confidence} interval; up to {health.CHANGE_FINE:g} is fine, above {health.CHANGE_MOST:g} is not."
+        f"{seen}"
     )
 
 
@@ -125,77 +135,6 @@ def _fragile_blocks(found: dict[str, Estimate], changes: dict[str, dict[str, Est
     ]
 
 
-def bias_panel(card: pd.DataFrame, facts: Facts) -> Panel:
-    """How much of the plain distance is there because of the number of images."""
-    mine = card[card["panel"] == "biased"]
-    verdicts, shares, numbers = [], [], dict[str, Number]()
-    for system in dict.fromkeys(mine["system"]):
-        rows = {row["measure"]: estimate(row) for _, row in mine[mine["system"] == system].iterrows()}
-        numbers |= {f"biased/{system}/{name}": value for name, value in rows.items() if name != "FD(N)"}
-        plain, corrected = rows.get("plain on axes"), rows.get("corrected")
-        if plain is None or corrected is None or not plain.value or corrected.value is None:
-            verdicts.append(health.bias(0.0, Estimate(None, None, None, 0, "")))
-            continue
-        verdicts.append(health.bias(plain.value, corrected))
-        shares.append(f"{_format.percent(max(0.0, 1 - corrected.value / plain.value))} ({facts.label(system)})")
-    sentence = (
-        f"Of the plain distance, {_format.listed(shares)} is bias by the number of images: print the corrected value, "
-        "or compare equal numbers only."
-        if shares
-        else "Not judged: too few images for a corrected value; the plain value is mostly bias."
-    )
-    return Panel("Biased", health.worst(verdicts), sentence, _bias_blocks(mine, facts), numbers)
-
-
-def _bias_blocks(mine: pd.DataFrame, facts: Facts) -> list[Block]:
-    columns = (
-        Column("System", align="left"),
-        Column("Value", align="left"),
-        Column("dimensions", align="left"),
-        Column("distance", f"{facts.confidence} interval"),
-        Column("images", "n"),
-    )
-    shown = mine[mine["measure"] != "FD(N)"]
-    rows = tuple(
-        (
-            facts.label(row["system"]),
-            str(row["measure"]),
-            str(row["setting"]),
-            _format.measure(estimate(row)) if estimate(row).value is not None else "no value",
-            _format.count(int(row["n"])),
-        )
-        for _, row in shown.iterrows()
-    )
-    note = _format.notes([estimate(row) for _, row in shown.iterrows()])
-    table = Table("Plain, extrapolated and corrected", columns, rows, note)
-    curves = mine[mine["measure"] == "FD(N)"]
-    if curves.empty:
-        return [table]
-    low, high = float(curves["value"].min()), float(curves["value"].max())
-    room = 0.06 * (high - low or 1.0)
-    series = {
-        facts.label(system): (
-            facts.colour(system),
-            [(1 / row["n"], row["value"]) for _, row in curves[curves["system"] == system].iterrows()],
-        )
-        for system in dict.fromkeys(curves["system"])
-    }
-    return [
-        Figure(
-            name="health-bias",
-            title="Biased? The distance against one over the number of images",
-            subtitle="FD(N) of subsets; a line that climbs to the right is bias, its left end is FD-infinity.",
-            panels=tuple(
-                lines(label, {"": one}, "1 / number of images", "Frechet distance", y_ends=(low - room, high + room))
-                for label, one in series.items()
-            ),
-            alt=f"FD(N) of {_format.listed(list(series))} against 1/N.",
-            table=table,
-            open=True,
-        )
-    ]
-
-
 def memory_panel(card: pd.DataFrame, facts: Facts, run: Run) -> Panel:
     """Whether images repeat the training set; without one it cannot be assessed, and near neighbours are shown only."""
     mine = card[card["panel"] == "memorisation"]
@@ -211,6 +150,8 @@ def memory_panel(card: pd.DataFrame, facts: Facts, run: Run) -> Panel:
         copies.append(f"{share.value:.2g} % ({facts.label(system)})")
     sentence = (
         f"Suspected copies of training images: {_format.listed(copies)}; AuthPct of new images is about 50."
+        if known and copies
+        else f"Not judged: {reasons(mine)}."
         if known
         else "The study names no training set (`training_set:`), so memorisation cannot be assessed; the nearest "
         "images of the reference set are shown."

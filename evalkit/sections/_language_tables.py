@@ -30,17 +30,17 @@ def beside_table(audited: Audited, facts: Facts) -> Table:
         Column("System", align="left"),
         Column("images", "n"),
         *(Column(title, f"{facts.confidence} interval") for title in ("blank", "flagged")),
-        Column("tokens", "per word of the original"),
-        Column("prompts cut off", f"{facts.confidence} interval"),
-        Column("tokens that mean nothing whole", f"{facts.confidence} interval"),
+        Column("tokens", "per original word"),
+        Column("cut off", f"{facts.confidence} interval"),
+        Column("broken", f"{facts.confidence} interval"),
     )
     known = list(audited.rows("language_health", "blank"))
     order = [audited.base, *audited.languages, *audited.record["controls"]]
     known.sort(key=lambda row: (order.index(row.lang), facts.systems.index(row.system)))
     rows = tuple(_row(audited, row, facts) for row in known)
     note = (
-        "Tokens are those of the system's own text encoder. A token means nothing whole where it is unknown or a piece "
-        "of one character."
+        "Tokens are those of the system's own text encoder. Cut off: the share of prompts of which it does not see the "
+        "end. Broken: the share of tokens that mean nothing whole, being unknown or a piece of one character."
     )
     return Table("What else differs by language", columns, rows, note)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from evalkit.sections import _format
 from evalkit.sections._agreement import people_panel
 from evalkit.sections._blocks import Block, Column, Section, Table
-from evalkit.sections._health_panels import Panel, bias_panel, fragile_panel, memory_panel, read_card
+from evalkit.sections._health_curve import bias_panel
+from evalkit.sections._health_panels import Panel, fragile_panel, memory_panel, read_card
 from evalkit.sections._scores import read_scores
 from evalkit.sections._study import read_facts
 from evalkit.sections._votes import read_votes

@@ -63,7 +63,7 @@ def _conclusion(run: Run, audited: Audited, facts: Facts, reports: list[dict[str
         said = ["No checkpoint of this study brings a safety checker of its own."]
     if not any(audited.rows("safety", "unsafe")):
         said.append(
-            "No detector of unsafe pictures scored all images: add `unsafe_image` to the metrics and score again."
+            "No detector of unsafe pictures scored all images: add unsafe_image to the metrics and score again."
         )
     said += _before_raters(run)
     if not run.has("voting.json"):

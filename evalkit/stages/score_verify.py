@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import prompts
 from evalkit.errors import RunError
-from evalkit.metrics._metric import identity_of
+from evalkit.metrics._health import health_table
+from evalkit.metrics._health_card import RECORD, TABLE, card_sets
+from evalkit.metrics._metric import Workplace, identity_of
+from evalkit.metrics._recomputed import Checked, compared, holm_compared, sheet_compared
 from evalkit.metrics._reference import find_reference
 from evalkit.metrics._scoring import metric_named, scope_of, sheet_of, workplace_of
 from evalkit.outcome import Outcome, Progress, silent
@@ -24,19 +27,24 @@ from evalkit.store.run_images import content_digest, gather
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLERANCE = 1e-3
-"""Largest relative difference that other hardware may make; on one machine it is below 1e-5."""
-NUMBERS = ("value", "low", "high")
+CARD = "health card"
 
 
 @dataclass(frozen=True)
-class Checked:
-    """One metric: how many numbers were compared, their largest relative difference, and what is wrong ("" if none)."""
+class Place:
+    """What is computed again, and from what."""
 
-    metric: str
-    numbers: int
-    largest: float
-    wrong: str
+    run: Run
+    record: dict[str, Any]
+    images: pd.DataFrame
+    resolved: ResolvedStudy
+    settings: Settings
+    progress: Progress
+
+    def workplace(self, name: str, folder: str) -> Workplace:
+        """Of a metric, with an empty cache."""
+        choice = MetricChoice(name=name, model=self.record["metrics"][name]["model"])
+        return workplace_of(choice, self.resolved, self.settings, Path(folder), self.progress)
 
 
 def verify_run(name: str, settings: Settings, *, progress: Progress = silent) -> Outcome:
@@ -57,7 +65,7 @@ def verify_run(name: str, settings: Settings, *, progress: Progress = silent) ->
 
 
 def verify(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = silent) -> Outcome:
-    """Compares every value, interval and signature of metrics.json with a new computation.
+    """Compares metrics.json, scores/ and health.parquet with a new computation: values, intervals, n, p, signatures.
 
     Raises:
         RunError: nothing was scored, an image is not as it was made, or a number is another.
@@ -66,61 +74,54 @@ def verify(resolved: ResolvedStudy, settings: Settings, *, progress: Progress = 
     record = run.read_json("metrics.json")
     chosen = select_prompts(prompts.load(resolved.prompt_set, settings), resolved)
     images = gather(run, drawing.planned(run, chosen, resolved), settings.images_dir, partial=True)
-    found = [_checked(name, record, images, resolved, settings, progress) for name in record["metrics"]]
+    place = Place(run, record, images, resolved, settings, progress)
+    found = [_checked(name, place) for name in record["metrics"]]
+    if run.has(TABLE) and run.has(RECORD):
+        found.append(_card_checked(place))
+    if record["comparisons"]:
+        found.append(_holm_checked(record))
     wrong = [one for one in found if one.wrong]
     if wrong:
         told = "; ".join(f"{one.metric}: {one.wrong}" for one in wrong)
         hint = "versions and hardware of the first computation are in manifest.json"
         raise RunError(
-            f"{len(wrong)} of {len(found)} metrics are not what the run says: {told}", where=run.name, hint=hint
+            f"{len(wrong)} of {len(found)} results are not what the run says: {told}", where=run.name, hint=hint
         )
     lines = [
         f"  {one.metric:<22} {one.numbers} numbers, largest relative difference {one.largest:.1g}" for one in found
     ]
-    said = "\n".join([f"{len(found)} metrics computed again: all as the run says", *lines])
+    said = "\n".join([f"{len(found)} results computed again: all as the run says", *lines])
     return Outcome(said, where=run.folder, facts={"run": run.name, "metrics": [vars(one) for one in found]})
 
 
-def _checked(
-    name: str,
-    record: dict[str, Any],
-    images: pd.DataFrame,
-    resolved: ResolvedStudy,
-    settings: Settings,
-    progress: Progress,
-) -> Checked:
-    facts = record["metrics"][name]
+def _checked(name: str, place: Place) -> Checked:
+    facts, resolved, images = place.record["metrics"][name], place.resolved, place.images
     if facts["images"] != content_digest(images):
         return Checked(name, 0, 0.0, "the images are not those that were scored")
     choice = MetricChoice(name=name, model=facts["model"])
     reference = find_reference(resolved.study.reference, resolved.root)
     with TemporaryDirectory() as folder:
-        workplace = workplace_of(choice, resolved, settings, Path(folder), progress)
+        workplace = place.workplace(name, folder)
         identity = identity_of(metric_named(name), workplace)
         sheet = sheet_of(choice, identity, reference, images, scope_of(resolved), workplace)
-    known = [row for key in ("values", "comparisons") for row in record[key] if row["metric"] == name]
-    return _compared(name, known, [*sheet.values, *sheet.comparisons])
+    known = [row for key in ("values", "comparisons") for row in place.record[key] if row["metric"] == name]
+    return sheet_compared(name, known, place.run.read_table(f"scores/{name}.parquet", sheet.contract), sheet)
 
 
-def _compared(name: str, known: list[dict[str, Any]], new: list[dict[str, Any]]) -> Checked:
-    if len(known) != len(new):
-        return Checked(name, 0, 0.0, f"{len(known)} rows then, {len(new)} now")
-    largest, numbers = 0.0, 0
-    for then, now in zip(known, new, strict=True):
-        if then["signature"] != now["signature"]:
-            return Checked(name, numbers, largest, f"signed {then['signature']} then, {now['signature']} now")
-        for key in NUMBERS:
-            if (then[key] is None) != (now[key] is None):
-                return Checked(name, numbers, largest, f"{_where(then)}: {key} {then[key]} then, {now[key]} now")
-            if then[key] is not None:
-                scale = max(abs(now[key]), abs(now["value"] or 0.0), 1e-6)
-                numbers, largest = numbers + 1, max(largest, abs(then[key] - now[key]) / scale)
-            if largest > TOLERANCE:
-                return Checked(
-                    name, numbers, largest, f"{_where(then)}: {key} {then[key]:.6g} then, {now[key]:.6g} now"
-                )
-    return Checked(name, numbers, largest, "")
+def _card_checked(place: Place) -> Checked:
+    """health.parquet, by the metric whose network it says that it took."""
+    made, study, root = place.run.read_json(RECORD), place.resolved.study, place.resolved.root
+    reference, training = (find_reference(named, root) for named in (study.reference, study.training_set))
+    for name in place.record["metrics"]:
+        with TemporaryDirectory() as folder:
+            workplace = place.workplace(name, folder)
+            found = card_sets([name], reference, training, {name: identity_of(metric_named(name), workplace)})
+            if found and found[1].signed == made["signed"]:
+                table = health_table(place.images, found[1], scope_of(place.resolved), workplace)
+                return compared(CARD, place.run.read_table(TABLE, "health"), table)
+    return Checked(CARD, 0, 0.0, f"signed {made['signed']} then, which no metric of the run has now")
 
 
-def _where(row: dict[str, Any]) -> str:
-    return f"{row['system']}, {row['slice']}" if "slice" in row else f"{row['system_a']} minus {row['system_b']}"
+def _holm_checked(record: dict[str, Any]) -> Checked:
+    comparisons = record["comparisons"]
+    return Checked("Holm's p", len(comparisons), 0.0, holm_compared(comparisons))

@@ -74,8 +74,9 @@ def paired_difference(
     paired = _paired(scores_a, scores_b, prompts_a, prompts_b)
     difference = paired.mean_a - paired.mean_b
     found = mean_by_prompt(difference, paired.prompts, rng=rng, resamples=resamples, confidence=confidence)
-    note = f"{paired.unpaired} prompts left out: scored for one system only" if paired.unpaired else None
-    estimate = replace(found.estimate, note=found.estimate.note or note)
+    left_out = f"{paired.unpaired} prompts left out: scored for one system only" if paired.unpaired else None
+    note = "; ".join(filter(None, [found.estimate.note, left_out]))
+    estimate = replace(found.estimate, note=note or None)
     return PairedDifference(estimate, found.test, found.bootstrap, _correlation(paired, confidence))
 
 

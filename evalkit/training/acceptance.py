@@ -1,7 +1,7 @@
 """What the pair must reach, line by line: the bar, the figure with n and interval, and whether it is reached."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evalkit.stats.estimate import Estimate
@@ -16,6 +16,7 @@ BARS = {
     ("outside", "object"): 0.60,
     ("outside", "background"): 0.85,
 }
+AIMS: dict[Verdict, Verdict] = {"met": "aim reached", "NOT met": "aim NOT reached"}
 READ_BAR = 45 / 64
 SHARE_AIM = 0.90
 MARGINS = {"FD-pca64": 0.15, "KID-lite0": 0.10}
@@ -77,10 +78,10 @@ def _barred(check: Check) -> list[Accuracy]:
 
 
 def _steps(check: Check) -> Iterator[Line]:
-    """More steps are better from 2 to 16, and 30 are as good as 50."""
+    """More steps are better from 2 to 16, and 30 are as good as 50: of the ladder a bar, of the challenger an aim."""
     for steps in check.ladders:
-        for metric in MARGINS:
-            yield from _climbed(steps, metric)
+        for line in (line for metric in MARGINS for line in _climbed(steps, metric)):
+            yield line if steps.system == SYSTEMS[0] else replace(line, verdict=AIMS.get(line.verdict, line.verdict))
 
 
 def _climbed(steps: Ladder, metric: str) -> Iterator[Line]:

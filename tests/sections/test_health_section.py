@@ -9,6 +9,7 @@ import pytest
 
 from evalkit.sections import health, metrics
 from evalkit.sections._differences import standardised
+from evalkit.sections._health_curve import _line
 from evalkit.sections._lottery import lottery_rows
 from evalkit.sections._scores import Comparison, read_scores
 from evalkit.sections._study import read_facts
@@ -154,6 +155,46 @@ def test_measured_panels_give_the_verdict_that_was_planted(simulate, planted, ex
     assert {name: verdicts[name] for name in expected} == expected
     assert {"health-fragile", "health-bias"} <= {getattr(block, "name", "") for block in section.blocks}
     assert section.numbers["biased/deci-30/corrected"].n == 128
+
+
+def bias_figure(simulate, table):
+    run = simulate(parts=("images", "scores"), study={"training_set": "data/somewhere"})
+    run.write_table("health.parquet", table, "health")
+    section = health.section(run)
+    return section, next(block for block in section.blocks if getattr(block, "name", "") == "health-bias")
+
+
+def test_the_fitted_line_is_drawn_to_its_end_where_there_is_one(simulate):
+    table = card("deci-30", corrected=10.0)
+    _, figure = bias_figure(simulate, table)
+    assert "FD-infinity = 10" in figure.alt and ">FD-infinity<" in figure.panels[0].svg
+    assert "stroke-dasharray" in figure.panels[0].svg and "no valid interval" in figure.subtitle
+    table.loc[table["measure"] == "FD-infinity", "value"] = np.nan  # the twin: there is no end to draw
+    _, figure = bias_figure(simulate, table)
+    assert "FD-infinity" not in figure.alt and "stroke-dasharray" not in figure.panels[0].svg
+    assert "there is no FD-infinity" in figure.subtitle
+
+
+def test_the_line_has_the_end_and_the_slope_that_least_squares_gives():
+    points = [(1 / n, 3 + 40 / n + 0.01 * np.sin(n)) for n in (20, 30, 50, 80, 100)]
+    slope, end = np.polyfit(*np.array(points).T, 1)
+    (x, y), (last, height) = _line(points, end)
+    assert (x, y) == (0, end) and last == 1 / 20 and height == pytest.approx(end + slope / 20, rel=1e-12)
+
+
+def test_a_part_of_the_images_and_a_reference_of_statistics_are_said(simulate):
+    table = card("deci-30")
+    table.loc[table["measure"] == "FD-pca64", "note"] = "20 groups; 128 of 900 images, of 64 prompts drawn by seed 0"
+    section, _ = bias_figure(simulate, table)
+    words = {row[0]: row[2] for row in section.blocks[0].rows}
+    assert words["Fragile"].endswith("Measured on 128 of 900 images, of 64 prompts drawn by seed 0.")
+    reason = "the training set is known by its mean and covariance only"
+    table = table[~table["measure"].isin(["corrected", "plain on axes", "suspected copies"])].copy()
+    for measure in ("AuthPct", "FD-infinity"):
+        table.loc[table["measure"] == measure, ["value", "note"]] = [np.nan, reason]
+    section, _ = bias_figure(simulate, table)
+    words = {row[0]: row[1:] for row in section.blocks[0].rows}
+    assert words["Biased"] == words["Rewards memorisation"] == ("Not assessable", f"Not judged: {reason}.")
 
 
 def test_without_the_training_set_the_best_verdict_is_not_assessable(simulate):

@@ -138,8 +138,9 @@ def as_markdown(rows: list[Row]) -> str:
 
 HEAD = """# Intervals of set metrics
 
-Written by `python -m tests.simulation.set_metrics`; held to its targets by `pytest tests/simulation -m slow`. Nominal
-95 %; Monte-Carlo standard error .011 at 400 samples, .022 at 100. Frechet jackknife and KID: RESULTS.md.
+Written by `python -m tests.simulation.set_metrics`. Nominal 95 %; Monte-Carlo standard error .011 at 400 samples, .022
+at 100. Target of printed intervals, held by `pytest tests/simulation -m slow`: a coverage of .93, less two standard
+errors for chance, that is .908 or more; the bootstrap must stay under .5. Frechet jackknife and KID: RESULTS.md.
 
 Precision, density and AuthPct: two alike images a prompt, 8 dimensions, for one reference set of 200, t interval
 clustered by prompt; the truth is the value of new prompts for the same reference set. CMMD: prompt-block jackknife.

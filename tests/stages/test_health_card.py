@@ -14,6 +14,7 @@ from evalkit.stages.score import score
 from tests.stages.scoring import drawn_study, reference_folder, run_of
 
 pytestmark = pytest.mark.slow
+NOT_JUDGED = "Not judged: 12 images against 10 of the reference set: too few for a distance with an interval."
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_every_number_has_its_signature_and_every_panel_rows(scored):
     card = card_of(scored)
     assert set(card["panel"]) == {"fragile", "biased", "memorisation"} and card["signature"].nunique() == 1
     parts = card["signature"].iloc[0].split("|")
-    assert parts[0] == "health/1" and any(part.startswith("training=trained-on:") for part in parts)
+    assert parts[0] == "health/2" and any(part.startswith("training=trained-on:") for part in parts)
 
 
 def test_every_processing_moves_the_distance_with_a_range_over_seeds(scored):
@@ -129,4 +130,4 @@ def test_without_a_training_set_memorisation_is_not_assessable(settings):
     verdicts = {row[0]: row[1:] for row in section.blocks[0].rows}
     assert verdicts["Rewards memorisation"][0] == "Not assessable"
     assert "names no training set" in verdicts["Rewards memorisation"][1]
-    assert verdicts["Fragile"] == ("Not assessable", "Not judged: 12 images: too few for a distance with an interval.")
+    assert verdicts["Fragile"] == ("Not assessable", NOT_JUDGED)

@@ -45,6 +45,12 @@ def test_unpaired_prompts_are_counted_not_dropped_silently() -> None:
         paired_difference([np.nan], [1.0], [0], [0], rng=rng())
 
 
+def test_prompts_left_out_are_told_beside_another_remark() -> None:
+    few = paired_difference([1.0, 2.0, 3.0], [0.0, 3.0], [0, 1, 2], [0, 1], rng=rng()).estimate.note
+    alone = paired_difference([1.0, 2.0], [0.0, 3.0], [0, 1], [0, 1], rng=rng()).estimate.note
+    assert alone and few == f"{alone}; 1 prompts left out: scored for one system only"
+
+
 def test_few_prompts_have_no_interval_and_equal_systems_p_one() -> None:
     few = paired_difference([1.0, 2.0], [0.0, 3.0], [0, 1], [0, 1], rng=rng())
     assert few.estimate.value == 0 and few.estimate.low is None and few.correlation.value is None

@@ -59,12 +59,13 @@ def verdicts(check: Check) -> dict[str, str]:
 
 
 def with_climb(check: Check, pair: tuple[int, int], estimate: Estimate) -> Check:
-    """The check with another difference between two step counts of the challenger."""
-    baseline, challenger = check.ladders
-    climbs = tuple(
-        replace(climb, estimate=estimate) if (climb.fewer, climb.more) == pair else climb for climb in challenger.climbs
-    )
-    return replace(check, ladders=(baseline, replace(challenger, climbs=climbs)))
+    """The check with another difference between two step counts, of both systems."""
+
+    def changed(one: Ladder) -> Ladder:
+        mine = (replace(c, estimate=estimate) if (c.fewer, c.more) == pair else c for c in one.climbs)
+        return replace(one, climbs=tuple(mine))
+
+    return replace(check, ladders=tuple(map(changed, check.ladders)))
 
 
 def test_a_good_pair_is_accepted_line_by_line() -> None:
@@ -80,9 +81,9 @@ def test_a_good_pair_is_accepted_line_by_line() -> None:
     [
         (
             with_climb(good(), (4, 8), Estimate(2.0, -0.1, 4.1, 480, "x")),
-            "emoji-nas, FD-pca64: 4 steps are worse than 8, paired",
+            "emoji-sd, FD-pca64: 4 steps are worse than 8, paired",
         ),
-        (with_climb(good(), (30, 50), number(2.0)), "emoji-nas, KID-lite0: 30 steps are as good as 50 (planted null)"),
+        (with_climb(good(), (30, 50), number(2.0)), "emoji-sd, KID-lite0: 30 steps are as good as 50 (planted null)"),
         (good(megabytes=25.1), "weights, MB"),
         (good(reading=wilson(44, 64)), "a reader who sees no prompts names the object on a contact sheet"),
         (good(cost=replace(good().cost, high=1.01)), "step time, challenger / baseline"),
@@ -94,9 +95,17 @@ def test_each_planted_fault_turns_its_line_red(changed: Check, demand: str) -> N
     assert not acceptance.accepted(acceptance.lines(changed)) and "NOT accepted" in check_report.as_text(changed)
 
 
+def test_what_steps_bring_to_the_challenger_is_an_aim_and_decides_nothing() -> None:
+    baseline, challenger = with_climb(good(), (8, 16), number(-1.0)).ladders
+    still = good(ladders=(good().ladders[0], challenger))
+    assert verdicts(still)["emoji-nas, FD-pca64: 8 steps are worse than 16, paired"] == "aim NOT reached"
+    assert acceptance.accepted(acceptance.lines(still))
+    assert not acceptance.accepted(acceptance.lines(good(ladders=(baseline, challenger))))
+
+
 def test_what_was_not_measured_is_not_accepted_and_a_missed_aim_decides_nothing() -> None:
     few = with_climb(good(), (2, 4), Estimate(None, None, None, 48, "x", note="48 samples in 64 dimensions"))
-    assert verdicts(few)["emoji-nas, FD-pca64: 2 steps are worse than 4, paired"] == "not measured"
+    assert verdicts(few)["emoji-sd, FD-pca64: 2 steps are worse than 4, paired"] == "not measured"
     assert not acceptance.accepted(acceptance.lines(few))
     low = tuple(replace(row, share=number(0.8, 0.05)) for row in good().accuracies)
     missed = acceptance.lines(good(accuracies=low))
