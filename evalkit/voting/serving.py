@@ -143,8 +143,8 @@ def _shown(session: Session, rater: RaterRow, work: worksheets.Work, now: dateti
     if work.current is None:
         return None
     assignment = session.get_one(AssignmentRow, work.current.id, options=WHOLE)
-    assignment.served_at = assignment.served_at or now
     worksheets.hold(assignment, rater.study.spec["voting"].get("hold_hours", HOLD_HOURS), now)
+    assignment.served_at = assignment.served_at or now
     return presenting.present(assignment, work, rater, lang)
 
 
@@ -227,7 +227,7 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
     assignment = _assignment(session, rater, assignment_id)
     if assignment.finished_at is not None:
         return
-    _require_current(session, assignment)
+    work = _require_current(session, assignment)
     missing = set(assignment.sheet.questions) - {vote.question for vote in assignment.votes}
     if missing and not assignment.reports:
         raise VotingError("Please answer every question first.")
@@ -235,6 +235,7 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
         assignment.revealed_at = now  # reported before the prompt was shown
     assignment.finished_at = now
     session.flush()
+    worksheets.hand_on(session, assignment, work)
 
 
 def undo(session: Session, rater_id: int, now: datetime) -> bool:
@@ -300,10 +301,11 @@ def _assignment(session: Session, rater: RaterRow, assignment_id: int) -> Assign
     return assignment
 
 
-def _require_current(session: Session, assignment: AssignmentRow) -> None:
-    current = worksheets.work(session, assignment.sheet_id).current
-    if current is None or current.id != assignment.id or assignment.served_at is None:
+def _require_current(session: Session, assignment: AssignmentRow) -> worksheets.Work:
+    work = worksheets.work(session, assignment.sheet_id)
+    if work.current is None or work.current.id != assignment.id or assignment.served_at is None:
         raise VotingError("This comparison is not the one being asked.", hint="Please load the page again.")
+    return work
 
 
 def _state(session: Session, rater: RaterRow, work: worksheets.Work, now: datetime) -> RaterState:
