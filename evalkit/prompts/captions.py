@@ -39,15 +39,20 @@ def is_own(table: Path) -> bool:
     return table.is_file() and not _folder(table).startswith(f"{table.stem}@")
 
 
+def is_unpacked(table: Path, revision: str) -> bool:
+    """Whether `unpack` has written this revision."""
+    return table.is_file() and _folder(table) == f"{table.stem}@{revision[:12]}"
+
+
 def unpack(prompt_set: PromptSet, revision: str, files: Sequence[Path], table: Path) -> None:
     """Writes the pictures of parquet files beside `table`, then the table, which names them; nothing if both are there.
 
     Raises:
         SpecError: a file is damaged or lacks a column.
     """
-    folder = table.with_name(f"{table.stem}@{revision[:12]}")
-    if table.is_file() and (is_own(table) or _folder(table) == folder.name):
+    if is_own(table) or is_unpacked(table, revision):
         return
+    folder = table.with_name(f"{table.stem}@{revision[:12]}")
     content = io.StringIO(newline="")
     writer = csv.writer(content)
     writer.writerow(["key", "prompt", "image"])
@@ -70,6 +75,9 @@ def _rows(file: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _folder(table: Path) -> str:
     """The folder that the first row's picture lies in; empty where there is none."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        row = next(csv.DictReader(file), None) or {}
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            row = next(csv.DictReader(file), None) or {}
+        except csv.Error:
+            return ""  # no table of ours; whoever reads it says what is wrong
     return str(row.get("image") or "").partition("/")[0]

@@ -160,7 +160,8 @@ def _tables(downloads: Sequence[Download], resolved: ResolvedStudy) -> Iterable[
 
 def _to_unpack(downloads: Sequence[Download], resolved: ResolvedStudy) -> list[tuple[Path, int]]:
     """Bytes by place that unpacked pictures take: as many as the files that hold them."""
-    lacking = [(download, table) for download, _, table in _tables(downloads, resolved) if not table.is_file()]
+    all_of_them = ((download, table) for download, _, table in _tables(downloads, resolved))
+    lacking = [one for one in all_of_them if not captions.is_unpacked(one[1], one[0].repository.revision)]
     return [(table, sum(file.bytes for file in download.files)) for download, table in lacking]
 
 

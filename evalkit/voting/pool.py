@@ -6,12 +6,13 @@ A rater is absent when their invite was withdrawn, erased or has expired, or whe
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, ReportRow, SheetRow, VoteRow
+from evalkit.store.tables import AssignmentRow, ComparisonRow, EventRow, RaterRow, ReportRow, SheetRow, VoteRow
 from evalkit.voting import events, seals
 
 _WHOLE = selectinload(SheetRow.assignments).options(
@@ -45,6 +46,18 @@ def leftovers(session: Session, rater: RaterRow, readable: ColumnElement[bool], 
     )
     old = session.scalar(query)
     return _moved(session, old, _left(old), now) if old else None
+
+
+def passed_on(session: Session, study_id: int) -> dict[int, int]:
+    """Sheet -> how many of its items went to others. A sheet that is named here is never complete.
+
+    From the log, so that it holds for studies of every version.
+    """
+    log = select(EventRow.detail).where(EventRow.study_id == study_id, EventRow.what == "pool")
+    counted: Counter[int] = Counter()
+    for detail in session.scalars(log):
+        counted[detail["from"]] += detail["moved"]
+    return counted
 
 
 def _free(now: datetime) -> ColumnElement[bool]:

@@ -162,7 +162,8 @@ def test_r_precision_of_real_pictures_is_far_above_chance_and_of_planted_wrong_p
     """The embedded CLIP on the pictures of the committed sample report."""
     shutil.copytree(ROOT / "data/weights/emoji-clip", settings.root / "data/weights/emoji-clip")
     report = json.loads((ROOT / "reports/demo-sample/report.json").read_text())
-    (gallery,) = [block for section in report["sections"] for block in section["blocks"] if block["kind"] == "gallery"]
+    (section,) = [section for section in report["sections"] if section["name"] == "gallery"]
+    (gallery,) = [block for block in section["blocks"] if block["kind"] == "gallery"]
     drawn = [(item["prompt"], picture["file"]) for item in gallery["items"] for picture in item["pictures"]]
     folder, workplace = ROOT / "reports/demo-sample/pictures", Workplace(settings, tmp_path, "emoji-clip")
     pictures = [Picture(folder / file, file_sha256(folder / file), prompt) for prompt, file in drawn]
