@@ -26,11 +26,11 @@ check: install  ## style, types, layers, known vulnerabilities
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.dependency_audit
 
-chaos: install  ## breaks it on purpose: kills, full and damaged disks, short memory; ten minutes, tests/chaos/CHAOS.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 50 --servers 20 --seed $(or $(SEED),0)
+chaos: install  ## breaks it on purpose: kills, full and damaged disks, short memory; ten minutes, writes tests/chaos/CHAOS.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 50 --servers 20 --nodes 5 --minutes 10 --seed $(or $(SEED),0) --write
 
 chaos-full: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 500 --servers 100 --seed $(or $(SEED),0)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --rounds 500 --servers 100 --nodes 50 --seed $(or $(SEED),0) --write
 
 soak: install   ## the raters' app under a crowd; MINUTES=60 unless told otherwise
 	$(BIN)/python -m tests.benchmarks.soak --minutes $(or $(MINUTES),60)

@@ -17,7 +17,7 @@ def sheet(words: Mapping[str, Any]) -> Iterator[None]:
 
 
 def message(words: Mapping[str, Any], about: str) -> None:
-    """Title and text of one of: no_link, refused, too_many, closed, no_more, trouble."""
+    """Title and text of one of: no_link, refused, too_many, closed, no_more, passed_on, trouble."""
     with sheet(words):
         st.title(words[f"{about}_title"], anchor=False)
         st.write(words[f"{about}_text"])

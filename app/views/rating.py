@@ -58,6 +58,8 @@ def _route(state: serving.RaterState, token: str) -> None:
         plain.message(wording(lang), "closed")
     elif not state.consented:
         consenting.page(state, lang)
+    elif state.passed_on:
+        plain.message(wording(lang), "passed_on")
     elif guiding.is_due(state):
         guiding.page(state, token, lang)
     else:

@@ -19,7 +19,8 @@ info = CheckInfo(
     asks="How much less well does an image follow its prompt when the prompt is not in English?",
     limits=(
         "Each image is scored against the original text, so that the scorer's own weakness in other languages stays "
-        "out. A scorer sees less than people do: a gap in its points is no count of wrong pictures.",
+        "out; a cross-check against each language's own text has that weakness in it. A scorer sees less than people "
+        "do: a gap in its points is no count of wrong pictures.",
         "A bad translation lowers the score as a bad model does. Gaps are shown with and without the translations that "
         "are in doubt.",
     ),

@@ -6,7 +6,9 @@ Tasks and what comes back are small; pictures and features go straight from the 
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +18,15 @@ from evalkit.engines import Job, Result, Task
 from evalkit.errors import EvalkitError, MissingExtraError, RunError, UnavailableError
 from evalkit.settings import without_usage_reports
 
+LOG = logging.getLogger(__name__)
 IN_FLIGHT = 2
 """Tasks of a worker: one is computed while the other is stored. No more wait there: that is the back-pressure."""
+SLOW = "task %d has taken %.0f s or more, and its worker lives; if it hangs, stop the command, and start it again: %s"
 TRIES = 3
 """A task that so many workers have died of is at fault itself."""
 PATIENCE_SECONDS = 600.0
-"""So long nothing may happen while no worker lives: a cluster that grows by itself needs minutes."""
+"""So long nothing may happen while no worker lives: a cluster that grows by itself needs minutes. A task that takes so
+long is named in a warning, and again after as long; it is not ended, since nobody knows how long one may take."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ def _answer(ray: Any, answer: Any) -> Any:
         return None
 
 
+def named(task: Any) -> str:
+    """A task in a line of a log."""
+    text = " ".join(repr(task).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
 class _Worker:
     """One process of the cluster, with one loaded network. Its two threads take turns at the network."""
 
@@ -154,6 +165,8 @@ class _Crew:
     """number of a task -> workers that died while they had it"""
     stillborn: int = 0
     """workers in a row that never started"""
+    since: dict[Any, float] = field(default_factory=dict)
+    """answer to come -> when its task was given, or last warned of"""
 
     def hire(self, count: int) -> None:
         cluster, ray = self.cluster, the_library()
@@ -170,6 +183,7 @@ class _Crew:
             if not done and not self._computing():
                 hint = "`evalkit cluster check` says what the cluster has"
                 raise UnavailableError(f"no worker could be started in {PATIENCE_SECONDS:.0f} s", hint=hint)
+            self._warn_of_slow()
             for answer in done:
                 yield from self._take(answer, ray)
             self._give()
@@ -182,9 +196,18 @@ class _Crew:
     def _computing(self) -> bool:
         return any(task for _, task in self.busy.values())
 
+    def _warn_of_slow(self) -> None:
+        """Tasks that may hang: they do not end, and their workers do not die."""
+        now = time.monotonic()
+        for answer, (_, task) in self.busy.items():
+            if task is not None and now - self.since.get(answer, now) >= PATIENCE_SECONDS:
+                self.since[answer] = now
+                LOG.warning(SLOW, task[0] + 1, PATIENCE_SECONDS, named(task[1]))
+
     def _take(self, answer: Any, ray: Any) -> Iterator[Any]:
         """What an answer brings."""
         worker, task = self.busy.pop(answer)
+        self.since.pop(answer, None)
         try:
             result = ray.get(answer)
         except ray.exceptions.RayTaskError as error:
@@ -200,7 +223,8 @@ class _Crew:
     def _give(self) -> None:
         while self.todo and self.free:
             worker, task = self.free.pop(0), self.todo.popleft()
-            self.busy[worker.run.remote(task[1])] = (worker, task)
+            answer = worker.run.remote(task[1])
+            self.busy[answer], self.since[answer] = (worker, task), time.monotonic()
 
     def _replace(self, worker: Any, task: tuple[int, Any] | None, error: Exception) -> None:
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

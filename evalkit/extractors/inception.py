@@ -7,6 +7,7 @@ names how pictures are resized: clean (the default), or as pytorch-fid, torch-fi
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from evalkit.errors import MissingExtraError, UnavailableError
 from evalkit.extractors import EmbedPictures
@@ -37,13 +38,21 @@ def weights_file(settings: Settings) -> Path:
     Raises:
         UnavailableError: they are nowhere and cannot be downloaded, or the file is not the published one.
     """
-    folder = _torch_folder()
-    places = [place / name for place in (settings.root / "data" / "weights", folder) for name in _FILES]
-    path = next((place for place in places if place.is_file()), None) or _download(folder)
+    path = _found(settings) or _download(_torch_folder())
     if not file_sha256(path).startswith(WEIGHTS_SHA256):
         hint = f"delete it; its SHA-256 must begin with {WEIGHTS_SHA256}"
         raise UnavailableError("not the published Inception weights", where=str(path), hint=hint)
     return path
+
+
+def to_download(settings: Settings) -> tuple[Path, int]:
+    """The folder that the weights would be downloaded into, and their bytes, as the server tells; 0: they are there."""
+    return _torch_folder(), 0 if _found(settings) else _size()
+
+
+def _found(settings: Settings) -> Path | None:
+    places = (settings.root / "data" / "weights", _torch_folder())
+    return next((place / name for place in places for name in _FILES if (place / name).is_file()), None)
 
 
 def _torch_folder() -> Path:
@@ -52,20 +61,38 @@ def _torch_folder() -> Path:
     return Path(get_dir()) / "checkpoints"
 
 
-def _download(folder: Path) -> Path:
+def _url() -> str:
     try:
-        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+        from torch_fidelity import feature_extractor_inceptionv3 as published
     except ImportError:
         raise MissingExtraError("torch-fidelity", "models") from None
+    return str(published.URL_INCEPTION_V3)
+
+
+def _size() -> int:
+    request = Request(_url(), method="HEAD")
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return int(answer.headers.get("Content-Length") or 0)
+    except OSError as error:
+        raise _unreachable(error, _torch_folder()) from error
+
+
+def _download(folder: Path) -> Path:
     from torch.hub import download_url_to_file
 
+    url = _url()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(URL_INCEPTION_V3, str(folder / _FILES[0]), hash_prefix=WEIGHTS_SHA256, progress=False)
+        download_url_to_file(url, str(folder / _FILES[0]), hash_prefix=WEIGHTS_SHA256, progress=False)
     except (OSError, RuntimeError) as error:
-        raise UnavailableError(
-            f"the Inception weights ({_FILES[0]}) cannot be downloaded: {error}",
-            where=str(folder),
-            hint="put the file there by hand, or use fd_lite0 and kid_lite0, which need no download",
-        ) from error
+        raise _unreachable(error, folder) from error
     return folder / _FILES[0]
+
+
+def _unreachable(error: Exception, folder: Path) -> UnavailableError:
+    return UnavailableError(
+        f"the Inception weights ({_FILES[0]}) cannot be downloaded: {error}",
+        where=str(folder),
+        hint="put the file there by hand, or use fd_lite0 and kid_lite0, which need no download",
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evalkit.engines import Job
 from evalkit.errors import MissingExtraError, RunError
 from evalkit.extractors._pictures import read_rgb
 from evalkit.metrics._metric import Picture, Workplace
@@ -17,6 +19,8 @@ from evalkit.spec.fingerprint import file_sha256
 from evalkit.spec.identity import digest
 from evalkit.store.files import append_line, content_of_lines, write_text
 
+PICTURES_PER_TASK = 8
+"""Few, so that a stop costs little and workers end together"""
 _PACKAGE = "rapidocr_onnxruntime"
 
 
@@ -33,15 +37,36 @@ def read(pictures: Sequence[Picture], workplace: Workplace) -> dict[str, str]:
     """SHA-256 of each picture -> its lines from top to bottom, joined by spaces; "" where nothing was read."""
     path = workplace.features / f"{identity().replace(':', '-')}.jsonl"
     known = _stored(path)
-    missing = [picture for picture in pictures if picture.sha256 not in known]
-    if missing:
-        engine = _engine(workplace.settings.threads)
-        for done, picture in enumerate(missing, 1):
-            known[picture.sha256] = _text(engine, picture.path)
-            line = {"sha256": picture.sha256, "text": known[picture.sha256]}
-            append_line(path, json.dumps(line, ensure_ascii=False))
-            workplace.progress("reading text", done, len(missing))
+    missing = list({picture.sha256: picture for picture in pictures if picture.sha256 not in known}.values())
+    chunks = [tuple(missing[start : start + PICTURES_PER_TASK]) for start in range(0, len(missing), PICTURES_PER_TASK)]
+    done = 0
+    for texts in workplace.engine.run(chunks, Reading(workplace.engine.threads or workplace.settings.threads)):
+        for sha, text in texts:
+            known[sha] = text
+            append_line(path, json.dumps({"sha256": sha, "text": text}, ensure_ascii=False))
+        done += len(texts)
+        workplace.progress("reading text", done, len(missing))
     return known
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read; called by each worker, it loads the networks. Texts are short: they come back, and one
+    process writes them."""
+
+    threads: int | None
+
+    def __call__(self) -> Job[tuple[Picture, ...], list[str], list[tuple[str, str]]]:
+        engine = _engine(self.threads)
+
+        def compute(pictures: tuple[Picture, ...]) -> list[str]:
+            return [_text(engine, picture.path) for picture in pictures]
+
+        return Job(compute, _named)
+
+
+def _named(pictures: tuple[Picture, ...], texts: list[str]) -> list[tuple[str, str]]:
+    return [(picture.sha256, text) for picture, text in zip(pictures, texts, strict=True)]
 
 
 def _text(engine: Any, path: Path) -> str:

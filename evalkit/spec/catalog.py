@@ -124,6 +124,7 @@ class PromptSet(Spec):
     loader: str = Field(default="tables", description="a file of evalkit/prompts/")
     source: str = Field(description="a file relative to the checkout, or a hub data set id")
     base: str | None = Field(default=None, description="the prompt set that this one translates")
+    table: str | None = Field(default=None, description="where `fetch` unpacks captions and pictures of a hub data set")
     revision: str | None = None
     revision_source: str | None = None
     languages: tuple[str, ...] = ("en",)

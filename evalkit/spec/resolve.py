@@ -135,11 +135,12 @@ def find_prompt_set(name: str, catalog: Catalog, lock: Lock) -> PromptSet:
         slug = "".join(letter if letter.isalnum() else "-" for letter in path.stem.lower()).strip("-")[:60] or "prompts"
         return PromptSet(name=slug, title=path.name, source=str(found), sha256=file_sha256(found))
     prompt_set = catalog.prompt_set(name)
-    file = catalog.root / prompt_set.source
+    if prompt_set.revision == UNPINNED and name in lock.prompts:
+        update = {"revision": lock.prompts[name], "revision_source": "lock file"}
+        prompt_set = prompt_set.model_copy(update=update)
+    file = catalog.root / (prompt_set.table or prompt_set.source)
     if prompt_set.sha256 is None and file.is_file():
         return prompt_set.model_copy(update={"sha256": file_sha256(file)})
-    if prompt_set.revision == UNPINNED and name in lock.prompts:
-        return prompt_set.model_copy(update={"revision": lock.prompts[name], "revision_source": "lock file"})
     return prompt_set
 
 

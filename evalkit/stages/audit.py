@@ -22,7 +22,7 @@ from evalkit.spec.audit import Audit
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.identity import digest, draw
 from evalkit.spec.plan import plan_images, select_prompts
-from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
+from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy, load_lock, lock_path
 from evalkit.store import drawing
 from evalkit.store.frames import AUDIT, CONTRACTS
 from evalkit.store.manifest import add_stage
@@ -93,13 +93,16 @@ def require_base(asked: Sequence[Prompt], resolved: ResolvedStudy) -> None:
 
 
 def require_metrics(resolved: ResolvedStudy) -> None:
-    """Refuses a multilingual metric that the study does not score."""
-    known = [choice.name for choice in resolved.study.metrics]
+    """Refuses a multilingual metric that the study does not score, or whose network reads English only."""
+    known = {choice.name: choice for choice in resolved.study.metrics}
     for name in (resolved.study.audit or Audit()).multilingual:
+        where = f"{resolved.path}: audit.multilingual"
         if name not in known:
-            raise registry.unknown(
-                "metric among the study's", name, known, where=f"{resolved.path}: audit.multilingual"
-            )
+            raise registry.unknown("metric among the study's", name, list(known), where=where)
+        metric = cast(Metric, registry.get("metrics", name))
+        if not (metric.info.multilingual or known[name].model):
+            hint = "name siglip_multilingual, or give the metric a multilingual network of your own (`model:`)"
+            raise SpecError(f"the network of {name} was trained on English", where=where, hint=hint)
 
 
 def _material(
@@ -120,6 +123,7 @@ def _material(
         features=run.path("features"),
         tokenizers=_tokenizers(resolved, settings),
         tables=_tables(run, resolved, settings, images, progress),
+        revisions=load_lock(lock_path(resolved.path)).models,
         progress=progress,
     )
     return Material(**(vars(material) | {"scores": _scores(material)}))
@@ -160,7 +164,7 @@ def _tokenizers(resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:
 
 
 def _scores(material: Material) -> list[Scored]:
-    """The study's image-level metrics, each image against its prompt in the base language."""
+    """The study's image-level metrics: each image against its prompt in the base language, or in its own."""
     there = material.images[material.images["problem"] == ""].drop_duplicates("key")
     original = there["prompt_key"].map(material.text)
     there, original = there[original.notna()], original[original.notna()]
@@ -171,7 +175,7 @@ def _scores(material: Material) -> list[Scored]:
         metric = cast(Metric, registry.get("metrics", choice.name))
         if metric.info.level != "image" or choice.name == UNSAFE or not pictures:
             continue
-        workplace = Workplace(material.settings, material.features, choice.model, material.progress)
+        workplace = Workplace(material.settings, material.features, choice.model, material.progress, material.revisions)
         network = _identity(metric, workplace)
         own = choice.name in material.audit.multilingual
         scored = (

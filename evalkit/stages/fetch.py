@@ -7,7 +7,6 @@ first byte; a broken download goes on where it stopped. `to` writes an offline m
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from evalkit.metrics._networks import cards_of
 from evalkit.metrics._reference import find_reference
 from evalkit.models._hub_files import chosen_files, named_files
 from evalkit.outcome import Outcome, Progress, silent
+from evalkit.prompts import captions
 from evalkit.settings import Settings
 from evalkit.spec.catalog import UNPINNED, Catalog, ModelCard, NetworkCard, PromptSet
 from evalkit.spec.resolve import Lock, ResolvedStudy, find_prompt_set, load_lock, lock_path
@@ -52,7 +52,8 @@ class Need:
         if self.card is not None:
             return chosen_files(self.card, there)
         if self.prompt_set is not None:
-            return [file for file in there if file.name.lower().endswith(TABLES)]
+            wanted = ".parquet" if self.prompt_set.table else TABLES
+            return [file for file in there if file.name.lower().endswith(wanted)]
         return [file for file in there if NETWORK_FILES.fullmatch(file.name)]
 
 
@@ -93,21 +94,30 @@ def fetch(
         UnavailableError: the hub cannot be reached or refuses, the disk is too small, or the mirror is incomplete.
         ModelError: a repository has none of the card's files, or not the card's revision.
     """
-    find_reference(resolved.study.reference, resolved.root)
+    if resolved.study.reference not in {one.table for one in _sets(resolved)}:
+        find_reference(resolved.study.reference, resolved.root)
     if source is not None:
         return _from_mirror(resolved, settings, source, progress)
     downloads = [_survey(need) for need in needs(resolved, settings)]
     lock = _write_lock(resolved, downloads)
     lacking = [(download.repository, file) for download in downloads for file in download.lacking]
-    total, done = sum(file.bytes for _, file in lacking), 0
-    mirror.check_disk(cache_folder(), total)
+    own = {module.to_download(settings) for module in _with_own_weights(resolved)}
+    to_get = [*((cache_folder(), file.bytes) for _, file in lacking), *own]
+    total, done = sum(size for _, size in to_get), 0
+    mirror.check_disks([*to_get, *_to_unpack(downloads, resolved)])
     for repository, file in lacking:
         repository.download(file.name)
         done += file.bytes
         progress("megabytes", done // MEGABYTE, total // MEGABYTE)
     weights = [Item(f"weights/{path.name}", path) for path in _weights(resolved, settings)]
+    progress("megabytes", total // MEGABYTE, total // MEGABYTE)
+    _unpack(downloads, resolved)
     prompts.load(_locked(_prompts(resolved), lock), settings)
-    facts = {"revisions": _revisions(downloads), "files": len(lacking), "bytes": total}
+    facts = {
+        "revisions": _revisions(downloads),
+        "files": len(lacking) + sum(size > 0 for _, size in own),
+        "bytes": total,
+    }
     if to is not None:
         items = [item for download in downloads for item in download.items()] + weights
         facts["copied_bytes"] = mirror.write(to, items, resolved.study.name, lock.model_dump(), progress)
@@ -115,7 +125,7 @@ def fetch(
 
 
 def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
-    """Everything that a study takes from a hub: models, networks of metrics, prompts."""
+    """Everything that a study takes from a hub: models, networks of metrics, prompts, the reference set."""
     cards = {card.name: card for card in resolved.cards.values() if card.is_hub}
     found = [Need("model", card.source, _pin(card.revision), card=card) for card in cards.values()]
     locked = load_lock(lock_path(resolved.path)).models
@@ -125,10 +135,40 @@ def needs(resolved: ResolvedStudy, settings: Settings) -> list[Need]:
     for name, pin in dict.fromkeys(_networks(resolved)):
         if not (resolved.root / name).is_dir():
             found.append(Need("model", name, pin))
-    prompt_set = _prompts(resolved)
-    if prompt_set.revision is not None and not (prompt_set.loader == "parti" and settings.parti):
-        found.append(Need("dataset", prompt_set.source, _pin(prompt_set.revision), prompt_set=prompt_set))
+    for one in _sets(resolved):
+        instead = settings.parti if one.loader == "parti" else one.table and captions.is_own(resolved.root / one.table)
+        if one.revision is not None and not instead:
+            found.append(Need("dataset", one.source, _pin(one.revision), prompt_set=one))
     return found
+
+
+def _sets(resolved: ResolvedStudy) -> list[PromptSet]:
+    """The study's prompt set, and those of the catalogue that its reference sets are unpacked from."""
+    catalog, lock = Catalog(resolved.root), load_lock(lock_path(resolved.path))
+    found = [_prompts(resolved)]
+    named = {resolved.study.reference, resolved.study.training_set} - {None, found[0].table}
+    others = [find_prompt_set(name, catalog, lock) for name in catalog.names("prompts")] if named else []
+    return found + [one for one in others if one.table in named]
+
+
+def _tables(downloads: Sequence[Download], resolved: ResolvedStudy) -> Iterable[tuple[Download, PromptSet, Path]]:
+    """The downloads that hold captions with pictures, and the table that each is unpacked to."""
+    for download in downloads:
+        if (one := download.need.prompt_set) and one.table:
+            yield download, one, resolved.root / one.table
+
+
+def _to_unpack(downloads: Sequence[Download], resolved: ResolvedStudy) -> list[tuple[Path, int]]:
+    """Bytes by place that unpacked pictures take: as many as the files that hold them."""
+    all_of_them = ((download, table) for download, _, table in _tables(downloads, resolved))
+    lacking = [one for one in all_of_them if not captions.is_unpacked(one[1], one[0].repository.revision)]
+    return [(table, sum(file.bytes for file in download.files)) for download, table in lacking]
+
+
+def _unpack(downloads: Sequence[Download], resolved: ResolvedStudy) -> None:
+    for download, one, table in _tables(downloads, resolved):
+        files = [path for file in download.files if (path := download.repository.cached(file.name))]
+        captions.unpack(one, download.repository.revision, files, table)
 
 
 def _network_cards(resolved: ResolvedStudy) -> list[NetworkCard]:
@@ -168,9 +208,11 @@ def _networks(resolved: ResolvedStudy) -> Iterable[tuple[str, str]]:
 
 def _weights(resolved: ResolvedStudy, settings: Settings) -> list[Path]:
     """Weight files that an extractor downloads by itself (Inception's), got now; each once."""
-    finders = (getattr(module, "weights_file", None) for module, _ in _extractors(resolved))
-    wanted = [finder for finder in finders if finder and inspect.signature(finder).parameters]
-    return list(dict.fromkeys(finder(settings) for finder in wanted))
+    return list(dict.fromkeys(module.weights_file(settings) for module in _with_own_weights(resolved)))
+
+
+def _with_own_weights(resolved: ResolvedStudy) -> list[Any]:
+    return [module for module, _ in _extractors(resolved) if hasattr(module, "to_download")]
 
 
 def _survey(need: Need) -> Download:
@@ -206,15 +248,13 @@ def _from_mirror(resolved: ResolvedStudy, settings: Settings, folder: Path, prog
     record = mirror.read(folder)
     lock = _add_to_lock(resolved, Lock(**record.locks.get(resolved.study.name, {})))
     wanted = needs(resolved, settings)
-    items, revisions = [], {}
-    for need in wanted:
-        repository = Repository(need.kind, need.source, _known(need, lock, folder))
-        revisions[need.card.name if need.card else need.source] = repository.revision
-        items += _mirrored(need, repository, record, folder)
+    downloads = [_mirrored(need, _known(need, lock, folder), record, folder) for need in wanted]
+    items = [item for download in downloads for item in download.items()]
     items += [_weight(place, settings) for place in record.files if place.startswith("weights/")]
-    copied = mirror.use(folder, record, items, progress)
+    copied = mirror.use(folder, record, items, progress, _to_unpack(downloads, resolved))
+    _unpack(downloads, resolved)
     prompts.load(_locked(_prompts(resolved), lock), settings)
-    facts = {"revisions": revisions, "files": len(items), "bytes": copied}
+    facts = {"revisions": _revisions(downloads), "files": len(items), "bytes": copied}
     return _outcome(resolved, facts, None)
 
 
@@ -227,7 +267,8 @@ def _known(need: Need, lock: Lock, folder: Path) -> str:
     raise UnavailableError(f"the mirror does not know the revision of {need.source}", where=str(folder), hint=hint)
 
 
-def _mirrored(need: Need, repository: Repository, record: mirror.Mirror, folder: Path) -> list[Item]:
+def _mirrored(need: Need, revision: str, record: mirror.Mirror, folder: Path) -> Download:
+    repository = Repository(need.kind, need.source, revision)
     root = f"{need.kind}s/{repository.name}/{repository.revision}/"
     there = [
         RemoteFile(place.removeprefix(root), facts["bytes"])
@@ -238,7 +279,7 @@ def _mirrored(need: Need, repository: Repository, record: mirror.Mirror, folder:
         hint = "write it again where a hub is reached: `evalkit fetch STUDY --to DIR`"
         where = f"{folder}/{root}"
         raise UnavailableError(f"the mirror has no {need.source} at this revision", where=where, hint=hint)
-    return Download(need, repository, tuple(need.files(there))).items()
+    return Download(need, repository, tuple(need.files(there)))
 
 
 def _weight(place: str, settings: Settings) -> Item:

@@ -2,7 +2,8 @@
 
 Only one process can create the next number (a conditional put), so that two never hold the lock. Its holder writes its
 object anew every few seconds. Who finds a lock watches for that beat, and takes the next number if there is none: no
-two clocks are compared. On the holder's own machine a dead process is seen at once.
+two clocks are compared. On the holder's own machine a dead process is seen at once. A holder that was taken for dead
+meanwhile is told before it writes anything that counts (`require`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ class Claim:
     doing: str
     beat: int = 0
     released: bool = False
+    machine: str = ""
+    """`this_machine` of its holder; "" of versions that did not say"""
 
 
 @contextmanager
@@ -47,18 +50,58 @@ def held(folder: Path, claim: Claim, *, wait: bool = False) -> Iterator[Claim | 
     """
     number, before = _take(folder, claim, wait)
     ended, lost = threading.Event(), threading.Event()
+
+    def check() -> None:
+        if lost.is_set() or _latest(folder)[0] != number:
+            lost.set()
+            raise _taken(folder)
+
+    _CHECKS[str(folder)] = check
     beating = threading.Thread(target=_beat, args=(folder, number, claim, ended, lost), daemon=True)
     beating.start()
     try:
         yield before
     finally:
+        del _CHECKS[str(folder)]
         ended.set()
         beating.join()
         if not lost.is_set():
             _write(folder, number, replace(claim, released=True))
     if lost.is_set():
-        hint = "run the command again: what was written is there"
-        raise RunError("another process took this run over: the bucket was out of reach", where=str(folder), hint=hint)
+        raise _taken(folder)
+
+
+_CHECKS: dict[str, Callable[[], None]] = {}
+"""Of each lock that this process holds: whether it still does"""
+
+
+def require(folder: Path) -> None:
+    """To be called before a table or a record of a run is written. Folders that this process never locked are let be.
+
+    Raises:
+        RunError: another process has taken the lock over.
+        UnavailableError: the bucket does not answer.
+    """
+    if check := _CHECKS.get(str(folder)):
+        check()
+
+
+def _taken(folder: Path) -> RunError:
+    hint = "run the command again: what was written is there"
+    return RunError("another process took this run over: the bucket was out of reach", where=str(folder), hint=hint)
+
+
+def this_machine() -> str:
+    """What numbers of processes hold within: this start of the kernel, and the container's own space of numbers.
+
+    Two containers may have one host name; of another machine, or another space, a process cannot be asked whether it
+    lives. "" where the system does not say (not Linux).
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
 
 
 def last(folder: Path) -> Claim | None:
@@ -69,7 +112,7 @@ def last(folder: Path) -> Claim | None:
 
 def is_dead(claim: Claim) -> bool | None:
     """Whether the holder is dead; None if that cannot be told from this machine at once."""
-    if claim.host != socket.gethostname():
+    if (claim.host, claim.machine) != (socket.gethostname(), this_machine()):
         return None
     try:
         os.kill(claim.pid, 0)

@@ -76,8 +76,8 @@ def relative_path(key: str) -> str:
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """RGB pixels as a PNG without metadata: equal pixels give equal bytes.
 
-    zlib level 1, run lengths only. A photograph-like 512 px image costs 31 ms of one core (level 6: 77, level 1: 42)
-    and 450 kB (451 and 512). Lossless WebP costs 15 ms and 496 kB, but half of the field's tools do not read it.
+    zlib level 1, run lengths only: as small as level 6 for half the time or less. Times, sizes and why not lossless
+    WebP: tests/benchmarks/generate.md.
     """
     import zlib
 

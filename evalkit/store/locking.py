@@ -54,7 +54,8 @@ def held(path: Path, doing: str, *, wait: bool = False) -> Iterator[Holder | Non
         UnavailableError: the folder cannot be written.
     """
     if is_remote(path):
-        with bucket_locking.held(path, Claim(**asdict(Holder.this_process(doing))), wait=wait) as before:
+        claim = Claim(**asdict(Holder.this_process(doing)), machine=bucket_locking.this_machine())
+        with bucket_locking.held(path, claim, wait=wait) as before:
             yield _holder(before)
         return
     with _opened(path) as file:

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,13 @@ def write(folder: Path, items: list[Item], study: str, lock: dict[str, Any], pro
     return copied
 
 
-def use(folder: Path, mirror: Mirror, items: list[Item], progress: Progress) -> int:
+def use(
+    folder: Path, mirror: Mirror, items: list[Item], progress: Progress, more: Iterable[tuple[Path, int]] = ()
+) -> int:
     """Copies `items` from a mirror to where they belong on this machine; returns the bytes that were copied.
+
+    Args:
+        more: bytes by place that must be free besides.
 
     Raises:
         UnavailableError: a file is missing there or was changed, or the disk is too small.
@@ -85,14 +91,24 @@ def use(folder: Path, mirror: Mirror, items: list[Item], progress: Progress) -> 
         )
     missing = [item for item in items if not item.here.is_file()]
     total, done, copied = sum(mirror.files[item.place]["bytes"] for item in items), 0, 0
-    for place in {_existing(item.here) for item in missing}:
-        check_disk(place, sum(mirror.files[item.place]["bytes"] for item in missing))
+    check_disks([*((item.here, mirror.files[item.place]["bytes"]) for item in missing), *more])
     for item in items:
         facts = mirror.files[item.place]
         copied += _copy(folder / item.place, item.here, facts)
         done += facts["bytes"]
         progress("megabytes copied", done // MEGABYTE, total // MEGABYTE)
     return copied
+
+
+def check_disks(needed: Iterable[tuple[Path, int]]) -> None:
+    """`check_disk` of bytes by place, summed over the places that share a disk."""
+    disks = dict[int, tuple[Path, int]]()
+    for place, size in needed:
+        folder = _existing(place)
+        disk = folder.stat().st_dev
+        disks[disk] = folder, size + disks.get(disk, (folder, 0))[1]
+    for folder, size in disks.values():
+        check_disk(folder, size)
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import __version__
 from evalkit.errors import RunError, SpecError, UnavailableError
 from evalkit.places import is_file, is_remote, place, reached
-from evalkit.store import frames, locking
+from evalkit.store import bucket_locking, frames, locking
 from evalkit.store.files import append_line, read_lines, sweep, write_bytes, write_text
 from evalkit.store.locking import Holder
 
@@ -51,6 +51,7 @@ class Run:
         path = self.path(name)
         content = io.BytesIO()
         frames.conform(frame, contract, str(path)).to_parquet(content, index=False)
+        self._require_lock()
         write_bytes(path, content.getvalue())
         return path
 
@@ -77,8 +78,14 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Writes a record; NaN is refused, since JSON has none."""
-        write_text(self.path(name), json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        self._require_lock()
+        write_text(self.path(name), text)
         return self.path(name)
+
+    def _require_lock(self) -> None:
+        """Nobody who lost the lock of a run writes into it any more."""
+        bucket_locking.require(self.path(LOCK))
 
     def read_json(self, name: str) -> Any:
         path = self.path(name)

@@ -19,7 +19,7 @@ from evalkit.errors import VotingError
 from evalkit.spec.design import Analysis, Exclusions
 from evalkit.stats.clustered import clustered_mean
 from evalkit.store.tables import AssignmentRow, ComparisonRow, ImageRow, PromptRow, SheetRow, StudyRow, VoteRow
-from evalkit.voting import amending, conduct
+from evalkit.voting import amending, conduct, pool
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def _widest(seen: Sequence[Ballot], confidence: float) -> float | None:
 
 
 def _complete(session: Session, study_id: int, rules: Exclusions) -> list[int]:
-    """Sheets of which nothing is left, in the order in which they were completed; people's, or else the panel's."""
+    """Sheets of which nothing is left and nothing went to others, in the order in which they were completed; people's,
+    or else the panel's."""
     query = (
         select(SheetRow.id, SheetRow.rater_id, SheetRow.simulated, func.max(AssignmentRow.finished_at))
         .join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id)
@@ -121,11 +122,11 @@ def _complete(session: Session, study_id: int, rules: Exclusions) -> list[int]:
         .group_by(SheetRow.id, SheetRow.rater_id, SheetRow.simulated)
         .having(func.count(AssignmentRow.id) == func.count(AssignmentRow.finished_at))
     )
-    did = conduct.conduct(session, study_id)
+    did, stumps = conduct.conduct(session, study_id), pool.passed_on(session, study_id)
     found = [
         row
         for row in session.execute(query)
-        if not conduct.excluded_because(did.get(row[1] or 0, conduct.Conduct()), rules)
+        if row[0] not in stumps and not conduct.excluded_because(did.get(row[1] or 0, conduct.Conduct()), rules)
     ]
     people = [row for row in found if not row[2]]
     return [row[0] for row in sorted(people or found, key=_when)]

@@ -26,7 +26,7 @@ from evalkit.store.tables import (
     StudyRow,
     VoteRow,
 )
-from evalkit.voting import amending, conduct
+from evalkit.voting import amending, conduct, pool
 from evalkit.voting.conduct import Conduct
 
 
@@ -49,8 +49,8 @@ class Handling:
 class RaterProgress:
     """One rater. `state`: invited, consented, voting, finished, expired, revoked or erased.
 
-    `done` and `total` count all that is shown; `conduct`: golds, repeats and speed; `excluded_because`: the frozen
-    rules that exclude the rater as things stand, in words.
+    `done` and `total` count all that is shown, `total` with what went to others; `conduct`: golds, repeats and speed;
+    `excluded_because`: the frozen rules that exclude the rater as things stand, in words.
     """
 
     rater_id: int
@@ -182,12 +182,13 @@ def _handling(votes: Sequence[_Vote]) -> Handling:
 
 def _raters(session: Session, study: StudyRow, votes: Sequence[_Vote], now: datetime) -> tuple[RaterProgress, ...]:
     counts = (
-        select(SheetRow.rater_id, func.count(AssignmentRow.finished_at), func.count(AssignmentRow.id))
-        .join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id)
+        select(SheetRow.rater_id, SheetRow.id, func.count(AssignmentRow.finished_at), func.count(AssignmentRow.id))
+        .outerjoin(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id)
         .where(SheetRow.study_id == study.id, SheetRow.rater_id.is_not(None))
-        .group_by(SheetRow.rater_id)
+        .group_by(SheetRow.rater_id, SheetRow.id)
     )
-    work = {rater_id: (done, total) for rater_id, done, total in session.execute(counts)}
+    gone = pool.passed_on(session, study.id)
+    work = {rater: (done, total + gone.get(sheet, 0)) for rater, sheet, done, total in session.execute(counts)}
     cast: dict[int | None, list[_Vote]] = defaultdict(list)
     for vote in votes:
         cast[vote.rater_id].append(vote)

@@ -6,13 +6,19 @@ A rater is absent when their invite was withdrawn, erased or has expired, or whe
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, exists, false, or_, select
+from sqlalchemy.orm import Session, selectinload
 
-from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, ReportRow, SheetRow, VoteRow
+from evalkit.store.tables import AssignmentRow, ComparisonRow, EventRow, RaterRow, ReportRow, SheetRow, VoteRow
 from evalkit.voting import events, seals
+
+_WHOLE = selectinload(SheetRow.assignments).options(
+    selectinload(AssignmentRow.votes), selectinload(AssignmentRow.reports), selectinload(AssignmentRow.comparison)
+)
+"""What `_moved` needs to know of a sheet, in four queries"""
 
 
 def untouched(assignment: AssignmentRow | None) -> bool:
@@ -23,21 +29,45 @@ def untouched(assignment: AssignmentRow | None) -> bool:
 def leftovers(session: Session, rater: RaterRow, readable: ColumnElement[bool], now: datetime) -> SheetRow | None:
     """A new sheet with the untouched comparisons of an absent rater, and with their golds and warm-ups again.
 
-    Looked for first among those whose hold has lapsed, which an index finds; then among all, as after a withdrawal.
+    Every sheet that was begun has a hold on something unfinished (`worksheets.hand_on`). By that an index finds it, the
+    oldest first, however many sheets are finished or free.
     """
-    lapsed = (
+    begun = (AssignmentRow.finished_at.is_(None), AssignmentRow.expires_at.is_not(None))
+    query = (
         select(SheetRow)
+        .join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id)
         .join(RaterRow, SheetRow.rater_id == RaterRow.id)
-        .where(SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated, readable)
-        .where(_something_left(), _absent(now))
+        .where(*begun, SheetRow.study_id == rater.study_id, SheetRow.simulated == rater.simulated, readable)
+        .where(_free(now))
+        .order_by(AssignmentRow.expires_at)
         .limit(1)
+        .options(_WHOLE)
         .with_for_update(of=[SheetRow, RaterRow], skip_locked=True)  # a vote under way keeps its place
     )
-    held = lapsed.join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id).where(
-        AssignmentRow.finished_at.is_(None), AssignmentRow.expires_at <= now
-    )
-    old = session.scalar(held.order_by(AssignmentRow.expires_at)) or session.scalar(lapsed.order_by(SheetRow.id))
+    old = session.scalar(query)
     return _moved(session, old, _left(old), now) if old else None
+
+
+def passed_on(session: Session, study_id: int) -> dict[int, int]:
+    """Sheet -> how many of its items went to others. A sheet that is named here is never complete.
+
+    From the log, so that it holds for studies of every version.
+    """
+    log = select(EventRow.detail).where(EventRow.study_id == study_id, EventRow.what == "pool")
+    counted: Counter[int] = Counter()
+    for detail in session.scalars(log):
+        counted[detail["from"]] += detail["moved"]
+    return counted
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    """Whether a sheet is left, and something on it. CASE, so that the costly questions are asked only where the cheap
+    one says yes; they are asked sheet by sheet (OFFSET 0), and no whole table is hashed for them."""
+    gone = or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now)
+    own = select(AssignmentRow.id).where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.expires_at > now)
+    held = exists(own.offset(0).correlate(SheetRow))
+    left = and_(or_(gone, ~held), _something_left())
+    return case((or_(AssignmentRow.expires_at <= now, gone), left), else_=false())
 
 
 def _something_left() -> ColumnElement[bool]:
@@ -49,15 +79,9 @@ def _something_left() -> ColumnElement[bool]:
         .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
         .where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.finished_at.is_(None))
         .where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1, ~answered, ~reported)
+        .offset(0)
         .correlate(SheetRow)
     )
-
-
-def _absent(now: datetime) -> ColumnElement[bool]:
-    own = exists().where(AssignmentRow.sheet_id == SheetRow.id).correlate(SheetRow)
-    held, served = own.where(AssignmentRow.expires_at > now), own.where(AssignmentRow.expires_at.is_not(None))
-    gone = or_(RaterRow.revoked_at.is_not(None), RaterRow.erased_at.is_not(None), RaterRow.expires_at <= now)
-    return or_(gone, and_(served, ~held))
 
 
 def _left(sheet: SheetRow) -> list[AssignmentRow]:

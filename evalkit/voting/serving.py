@@ -56,7 +56,8 @@ class RaterState:
 
     `total` and `done` count what is shown after practice, golds and repeats included: nobody can tell those apart.
     `break_due`: `session_minutes` of work without a rest. `return_url`: where a recruiting platform wants its people
-    back, once they are through. `mode`: study, pilot or preview. `warns`: some of the study's images may disturb.
+    back, once they are through. `passed_on`: so many items went to others while the rater was away, who is
+    through and never `finished`. `mode`: study, pilot or preview. `warns`: some of the study's images may disturb.
     `covers`: the rater wants every pair hidden until they ask to see it.
     """
 
@@ -77,6 +78,7 @@ class RaterState:
     session_minutes: int = 30
     return_url: str | None = None
     mode: str = "study"
+    passed_on: int = 0
     warns: bool = False
     covers: bool = False
 
@@ -89,7 +91,7 @@ def enter(session: Session, token: str, now: datetime) -> RaterState:
     """
     rater = invites.find(session, token, now)
     sheet = worksheets.sheet_of(session, rater)
-    return _state(rater, worksheets.work(session, sheet.id) if sheet else worksheets.Work(), now)
+    return _state(session, rater, worksheets.work(session, sheet.id) if sheet else worksheets.Work(), now)
 
 
 def consent(
@@ -133,7 +135,7 @@ def whereabouts(
     rater = _rater(session, rater_id, now)
     sheet = worksheets.sheet_of(session, rater)
     work = worksheets.work(session, sheet.id) if sheet else worksheets.Work()
-    state = _state(rater, work, now)
+    state = _state(session, rater, work, now)
     return state, None if state.closed else _shown(session, rater, work, now, lang)
 
 
@@ -141,8 +143,8 @@ def _shown(session: Session, rater: RaterRow, work: worksheets.Work, now: dateti
     if work.current is None:
         return None
     assignment = session.get_one(AssignmentRow, work.current.id, options=WHOLE)
-    assignment.served_at = assignment.served_at or now
     worksheets.hold(assignment, rater.study.spec["voting"].get("hold_hours", HOLD_HOURS), now)
+    assignment.served_at = assignment.served_at or now
     return presenting.present(assignment, work, rater, lang)
 
 
@@ -225,7 +227,7 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
     assignment = _assignment(session, rater, assignment_id)
     if assignment.finished_at is not None:
         return
-    _require_current(session, assignment)
+    work = _require_current(session, assignment)
     missing = set(assignment.sheet.questions) - {vote.question for vote in assignment.votes}
     if missing and not assignment.reports:
         raise VotingError("Please answer every question first.")
@@ -233,6 +235,7 @@ def finish(session: Session, rater_id: int, assignment_id: int, now: datetime) -
         assignment.revealed_at = now  # reported before the prompt was shown
     assignment.finished_at = now
     session.flush()
+    worksheets.hand_on(session, assignment, work)
 
 
 def undo(session: Session, rater_id: int, now: datetime) -> bool:
@@ -298,18 +301,19 @@ def _assignment(session: Session, rater: RaterRow, assignment_id: int) -> Assign
     return assignment
 
 
-def _require_current(session: Session, assignment: AssignmentRow) -> None:
-    current = worksheets.work(session, assignment.sheet_id).current
-    if current is None or current.id != assignment.id or assignment.served_at is None:
+def _require_current(session: Session, assignment: AssignmentRow) -> worksheets.Work:
+    work = worksheets.work(session, assignment.sheet_id)
+    if work.current is None or work.current.id != assignment.id or assignment.served_at is None:
         raise VotingError("This comparison is not the one being asked.", hint="Please load the page again.")
+    return work
 
 
-def _state(rater: RaterRow, work: worksheets.Work, now: datetime) -> RaterState:
+def _state(session: Session, rater: RaterRow, work: worksheets.Work, now: datetime) -> RaterState:
     study, spec, current = rater.study, rater.study.spec, work.current
-    counted = work.like(practice=False)
-    total = len(counted) if work.places else spec.get("items_per_rater", spec["comparisons_per_rater"])
+    counted, gone = work.like(practice=False), _passed_on(session, rater, work)
+    total = len(counted) + gone if work.places else spec.get("items_per_rater", spec["comparisons_per_rater"])
     done = sum(place.finished_at is not None for place in counted)
-    finished = bool(work.places) and current is None
+    finished = bool(work.places) and current is None and not gone
     session_minutes = spec["voting"].get("session_minutes", SESSION_MINUTES)
     return RaterState(
         rater_id=rater.id, study_id=study.id, title=spec["title"], consented=rater.consented_at is not None, done=done,
@@ -319,9 +323,15 @@ def _state(rater: RaterRow, work: worksheets.Work, now: datetime) -> RaterState:
         practising=current is not None and current.kind == "warmup",
         break_due=not finished and work.spell_minutes(now) >= session_minutes,
         session_minutes=session_minutes, mode=study.mode,
-        warns=bool(spec.get("warned")), covers=bool(rater.viewing.get("covers")),
+        passed_on=gone, warns=bool(spec.get("warned")), covers=bool(rater.viewing.get("covers")),
         return_url=rater.return_url.replace("{code}", rater.completion_code) if finished and rater.return_url else None,
     )  # fmt: skip
+
+
+def _passed_on(session: Session, rater: RaterRow, work: worksheets.Work) -> int:
+    """How much of what was drawn for a rater went to others; asked of the log only where nothing is left."""
+    sheet = worksheets.sheet_of(session, rater) if work.current is None else None
+    return pool.passed_on(session, rater.study_id).get(sheet.id, 0) if sheet else 0
 
 
 def _pace(work: worksheets.Work, questions: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from evalkit.errors import RunError
@@ -24,7 +24,7 @@ from evalkit.store.tables import (
     SheetRow,
     VoteRow,
 )
-from evalkit.voting import backgrounds, conduct
+from evalkit.voting import backgrounds, conduct, pool
 from evalkit.voting.arms import Arms
 from evalkit.voting.conduct import Conduct
 
@@ -156,12 +156,18 @@ def _rater(rater: RaterRow, n_votes: int, did: Conduct | None, rules: Exclusions
 
 
 def flow(session: Session, study_id: int) -> dict[str, dict[str, int]]:
-    """How many raters were invited, agreed, voted and finished; people and simulated ones apart."""
+    """How many raters were invited, agreed, voted and finished; people and simulated ones apart.
+
+    Finished: all that was drawn for them. Who left something that went to others has not.
+    """
     found = session.scalars(select(RaterRow).where(RaterRow.study_id == study_id)).all()
     sheets = select(SheetRow.rater_id).join(AssignmentRow, AssignmentRow.sheet_id == SheetRow.id).distinct()
     mine = sheets.where(SheetRow.study_id == study_id, SheetRow.rater_id.is_not(None))
     voted = set(session.scalars(mine.join(VoteRow, VoteRow.assignment_id == AssignmentRow.id)))
-    finished = set(session.scalars(mine)) - set(session.scalars(mine.where(AssignmentRow.finished_at.is_(None))))
+    stumps = mine.where(
+        or_(AssignmentRow.finished_at.is_(None), SheetRow.id.in_(pool.passed_on(session, study_id).keys()))
+    )
+    finished = set(session.scalars(mine)) - set(session.scalars(stumps))
     groups = {"people": False, "simulated": True}
     return {
         name: {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
@@ -87,9 +87,9 @@ def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
         VotingError: every sheet is taken.
     """
     free = select(SheetRow).where(SheetRow.study_id == rater.study_id, SheetRow.rater_id.is_(None))
-    free = free.where(SheetRow.simulated == rater.simulated).where(_readable(session, rater))
+    free = free.where(SheetRow.simulated == rater.simulated).where(_readable(rater))
     one = free.order_by(SheetRow.id).limit(1).with_for_update(skip_locked=True)
-    sheet = session.scalar(one) or pool.leftovers(session, rater, _readable(session, rater), now)
+    sheet = session.scalar(one) or pool.leftovers(session, rater, _readable(rater), now)
     if sheet is None and adapting.next_wave(session, rater, now):
         sheet = session.scalar(one)
     if sheet is None:
@@ -99,24 +99,35 @@ def take(session: Session, rater: RaterRow, now: datetime) -> SheetRow:
     return sheet
 
 
-def _readable(session: Session, rater: RaterRow) -> ColumnElement[bool]:
-    """Sheets of mixed languages, and those of a language that the rater knows (`es` knows `es-MX`)."""
-    there = select(SheetRow.lang).where(SheetRow.study_id == rater.study_id, SheetRow.lang.is_not(None)).distinct()
-    known = [
-        lang for lang in session.scalars(there) if lang and any(same_language(lang, own) for own in rater.languages)
-    ]
-    return or_(SheetRow.lang.is_(None), SheetRow.lang.in_(known))
+def _readable(rater: RaterRow) -> ColumnElement[bool]:
+    """Sheets of mixed languages, and those of a language that the rater knows, as `same_language` has it."""
+    known, lang = {_base(own) for own in rater.languages}, func.lower(SheetRow.lang)
+    of_one = (or_(lang == base, lang.startswith(f"{base}-", autoescape=True)) for base in sorted(known))
+    return or_(SheetRow.lang.is_(None), *of_one)
 
 
 def same_language(one: str, other: str) -> bool:
     """Whether two BCP-47 tags are of one language, whatever the region and the script."""
-    return one.split("-")[0].lower() == other.split("-")[0].lower()
+    return _base(one) == _base(other)
+
+
+def _base(tag: str) -> str:
+    return tag.split("-")[0].lower()
 
 
 def hold(assignment: AssignmentRow, hours: float, now: datetime) -> None:
-    """Holds what is shown, and with it the rest of its sheet, for its rater; renewed at most once an hour."""
-    until = now + timedelta(hours=hours)
-    if assignment.expires_at is None or assignment.expires_at < until - min(
-        timedelta(hours=1), timedelta(hours=hours) / 2
-    ):
+    """Holds what is shown, and with it the rest of its sheet, for its rater; renewed at most once an hour.
+
+    To be called before `served_at` is set: what is shown for the first time begins anew.
+    """
+    until, slack = now + timedelta(hours=hours), min(timedelta(hours=1), timedelta(hours=hours) / 2)
+    if assignment.served_at is None or assignment.expires_at is None or assignment.expires_at < until - slack:
         assignment.expires_at = until
+
+
+def hand_on(session: Session, finished: AssignmentRow, work: Work) -> None:
+    """The hold of what was just finished passes to what comes next, so that it lapses if the rater goes now."""
+    following = next((place for place in work.places if not place.finished_at and place.id != finished.id), None)
+    if following is not None:
+        one = update(AssignmentRow).where(AssignmentRow.id == following.id, AssignmentRow.expires_at.is_(None))
+        session.execute(one.values(expires_at=finished.expires_at))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import streamlit as st
+from sqlalchemy import true
 from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
 from app.attempts import LINKS
 from evalkit.store import db
 from evalkit.store.tables import RaterRow
-from evalkit.voting import invites, serving
+from evalkit.voting import invites, pool, serving
 from tests.app.serving import beside, this_process_has
 from tests.conftest import ROOT
 
@@ -96,6 +97,22 @@ def test_who_has_finished_sees_the_code_again(trial, here):
     page = visit(t=invite.token)
     with db.session(trial.engine, reading=True) as session:
         assert page.code[0].value == session.get(RaterRow, invite.rater_id).completion_code
+
+
+def test_whose_rest_went_to_others_sees_no_code(trial, here):
+    gone, late, now = trial.invite(), trial.invite(), datetime.now(UTC)
+    with db.session(trial.engine) as session:
+        serving.consent(session, gone.rater_id, "1", now)
+    shown = ask(trial, gone.rater_id)
+    with db.session(trial.engine) as session:
+        for question in shown.questions:
+            serving.cast(session, gone.rater_id, shown.assignment_id, question.name, "tie", 9, now, "test")
+        serving.finish(session, gone.rater_id, shown.assignment_id, now)
+    assert ask(trial, gone.rater_id) is not None
+    with db.session(trial.engine) as session:
+        assert pool.leftovers(session, session.get(RaterRow, late.rater_id), true(), now + timedelta(days=3))
+    page = visit(t=gone.token)
+    assert "Your remaining pairs went to others" in said(page) and not page.code
 
 
 def ask(trial, rater_id):

@@ -25,6 +25,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, select, text
 
+from evalkit.errors import VotingError
 from evalkit.settings import Settings
 from evalkit.store import db
 from evalkit.store.tables import AssignmentRow, SheetRow, VoteRow
@@ -59,9 +60,10 @@ FILL = [
     """INSERT INTO assignment (sheet_id, comparison_id, position, occasion, a_is_left, draw, served_at, finished_at,
        expires_at)
        SELECT s.id, c.first + (s.number * 50 + n) % c.many, n, 1, n % 2 = 0, 0,
-              CASE WHEN s.number <= :taken THEN :now END,
+              CASE WHEN s.number <= :finished OR s.number <= :taken AND n = 1 THEN :now END,
               CASE WHEN s.number <= :finished THEN :now END,
-              CASE WHEN s.number <= :taken THEN CAST(:now AS timestamptz) + interval '48 hours' END
+              CASE WHEN s.number <= :finished OR s.number <= :taken AND n = 1
+                   THEN CAST(:now AS timestamptz) + interval '48 hours' END
        FROM (SELECT id, row_number() OVER (ORDER BY id) number FROM sheet WHERE id > :before) s,
             (SELECT min(id) first, count(*) many FROM comparison WHERE id > :pairs_before) c,
             generate_series(1, 50) n""",
@@ -69,6 +71,13 @@ FILL = [
        SELECT a.id, q, (ARRAY['left', 'tie', 'right', 'neither'])[1 + a.id % 4], 3000, :now, 'test', false
        FROM assignment a, unnest(ARRAY['aesthetics', 'alignment']) q WHERE a.finished_at IS NOT NULL""",
 ]
+
+
+FREED = text(
+    """UPDATE sheet SET simulated = false
+       WHERE rater_id IS NULL AND (SELECT count(*) FROM assignment WHERE sheet_id = sheet.id) >= :comparisons"""
+)
+"""Sheets with work for a whole crowd's member; the trial's own have less"""
 
 
 @dataclass
@@ -156,10 +165,21 @@ def costs(trial: Trial) -> list[Cost]:
     found.append(_cost("a new rater takes a sheet", trial, new, lambda s, r: serving.next_comparison(s, r, NOW)))
     with trial.engine.begin() as connection:  # no sheet is free any more
         connection.execute(text("UPDATE sheet SET simulated = true WHERE rater_id IS NULL"))
+    early = trial.arrive(TIMES)
+    found.append(_cost("a new rater finds nothing left", trial, early, _refused))
     late = trial.arrive(TIMES, now=LATE)
     pool = "a new rater takes what another left"
     found.append(_cost(pool, trial, late, lambda s, r: serving.next_comparison(s, r, LATE)))
     return found
+
+
+def _refused(session: Any, rater: int) -> None:
+    """No sheet is free, and nobody has left one."""
+    try:
+        serving.next_comparison(session, rater, NOW)
+    except VotingError:
+        return
+    raise RuntimeError("there was work where none should be")
 
 
 def _cost(name: str, trial: Trial, raters: list[int], work: Callable[[Any, int], object]) -> Cost:
@@ -193,7 +213,7 @@ class Crowd:
 def crowd(trial: Trial, writers: int, comparisons: int) -> Crowd:
     """Threads, each a rater of its own, begin at the same moment."""
     with trial.engine.begin() as connection:
-        connection.execute(text("UPDATE sheet SET simulated = false WHERE rater_id IS NULL"))
+        connection.execute(FREED, {"comparisons": comparisons})
     found, raters, barrier = Crowd(writers), trial.arrive(writers), threading.Barrier(writers)
     lock = threading.Lock()
 

@@ -33,7 +33,7 @@ def study(root: Path, images: int) -> ResolvedStudy:
     shutil.copy(ROOT / "data/models/emoji-nas.yaml", root / "data/models")
     (root / "data/weights/emoji-nas").symlink_to(ROOT / "data/weights/emoji-nas")
     write_prompts(root)
-    system = {"name": "nas", "model": "emoji-nas", "sampling": {"steps": 30, "guidance": 3.0}}
+    system = {"name": "nas", "model": "emoji-nas", "sampling": {"steps": 30, "guidance": 2.0}}
     text = {"title": "Speed", "systems": [system], "prompts": "words", "images": images}
     (root / "studies/speed.yaml").write_text(yaml.safe_dump(text))
     return resolve("speed", root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +69,19 @@ class App:
         return self.folder / "board"
 
 
-def app_killed(root: Path, rounds: int, seed: int, *, fault: str = "") -> Tally:
-    """One crowd votes, while the app is killed under it again and again; half of the kills inside a commit."""
+def app_killed(root: Path, rounds: int, seed: int, *, fault: str = "", until: float = math.inf) -> Tally:
+    """One crowd votes, while the app is killed under it again and again; half of the kills inside a commit.
+
+    Args:
+        until: no further round begins after this moment (time.monotonic).
+    """
     settings = Settings(root=new_checkout(root), _env_file=None)
     study = open_trial(settings, images=1, raters=2)
-    tally, dice, started = Tally("app"), random.Random(f"app {seed}"), time.monotonic()
+    tally, dice, started = Tally("app", wanted=rounds), random.Random(f"app {seed}"), time.monotonic()
     app, over = App(settings, root, _free_port(), fault), threading.Event()
     heard: Counter[tuple[int, str]] = Counter()
     crowd = threading.Thread(target=_crowd, args=[study, f"http://127.0.0.1:{app.port}", heard, over, tally.faults])
-    for number in range(rounds):
+    for number in takewhile(lambda _: time.monotonic() < until, range(rounds)):
         stop = f"commit:{dice.randint(5, 60)}" if number % 2 else ""
         process = app.start(stop)
         if not crowd.is_alive() and number == 0:
@@ -83,7 +89,8 @@ def app_killed(root: Path, rounds: int, seed: int, *, fault: str = "") -> Tally:
         _kill_app(process, Board(app.board), dice, tally, aimed=bool(stop))
     process = app.start("")
     over.set()
-    crowd.join(240)
+    if crowd.ident:
+        crowd.join(240)
     tally.faults += ["the crowd did not come to an end"] if crowd.is_alive() else []
     process.kill()
     process.wait()
@@ -149,9 +156,9 @@ def _lost(engine: Engine, study_id: int, heard: Counter[tuple[int, str]]) -> lis
     return faults + ([f"{lost} votes lost"] if lost else []) + ([f"{twice} votes doubled"] if twice else [])
 
 
-def postgres_killed(root: Path, rounds: int, seed: int, *options: str) -> Tally:
-    """Twelve raters vote through the voting layer, while PostgreSQL is killed whole and recovers."""
-    tally, dice, started = Tally("PostgreSQL"), random.Random(f"postgres {seed}"), time.monotonic()
+def postgres_killed(root: Path, rounds: int, seed: int, *options: str, until: float = math.inf) -> Tally:
+    """Twelve raters vote through the voting layer, while PostgreSQL is killed whole and recovers. `until`: as above."""
+    tally, dice, started = Tally("PostgreSQL", wanted=rounds), random.Random(f"postgres {seed}"), time.monotonic()
     board = root / "board"
     with cluster(root / "cluster", *options) as server:
         engine = db.open_engine(server.url)
@@ -168,7 +175,7 @@ def postgres_killed(root: Path, rounds: int, seed: int, *options: str) -> Tally:
             ]
             for one in crowd:
                 one.start()
-            for _ in range(rounds):
+            for _ in takewhile(lambda _: time.monotonic() < until, range(rounds)):
                 _kill_server(server, told, dice, tally)
                 gate.clear()  # what is lost now must not be voted again before it is counted
                 server.start()

@@ -16,13 +16,17 @@ NODE = {"object_store_memory": 80_000_000, "include_dashboard": False}
 
 
 @contextmanager
-def nodes(*cpus: int, head: int = 0) -> Iterator[Any]:
-    """A cluster with a head of `head` CPUs and a node with so many for each number; this process is connected."""
+def nodes(*cpus: int, head: int = 0, system: dict[str, int] | None = None) -> Iterator[Any]:
+    """A cluster with a head of `head` CPUs and a node with so many for each number; this process is connected.
+
+    `system`: settings of Ray itself, such as how soon a node counts as dead.
+    """
     ray = pytest.importorskip("ray", reason="ray is not installed (pip install 'evalkit[ray]')")
     from ray.cluster_utils import Cluster
 
     engine.the_library()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head, **NODE})
+    more = {"_system_config": system} if system else {}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head, **NODE, **more})
     try:
         cluster.workers = [cluster.add_node(num_cpus=count, object_store_memory=80_000_000) for count in cpus]
         ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)

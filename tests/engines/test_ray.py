@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,25 @@ def test_no_more_tasks_wait_at_a_worker_than_two(workers, tmp_path):
         next(results)
     assert len(list(tmp_path.iterdir())) <= 5 + ray.IN_FLIGHT * workers.workers
     results.close()
+
+
+def test_a_task_that_hangs_is_named_and_another_is_not(monkeypatch, caplog):
+    crew = ray._Crew(
+        ray.Cluster(1, 0), lambda: None, deque(), busy={"a": (1, (6, "images 18 to 20")), "b": (1, (7, "x"))}
+    )
+    crew.since = {"a": time.monotonic() - ray.PATIENCE_SECONDS - 1, "b": time.monotonic()}
+    crew._warn_of_slow()
+    crew._warn_of_slow()  # said once, until as much time has passed again
+    (record,) = caplog.records
+    assert "task 7 has taken 600 s" in record.message and "images 18 to 20" in record.message
+
+
+@pytest.mark.slow
+def test_a_slow_task_is_named_while_it_runs_and_not_ended(workers, monkeypatch, caplog):
+    monkeypatch.setattr(ray, "PATIENCE_SECONDS", 1.0)
+    found = list(workers.run([3.0, 0.0], lambda: Job(lambda seconds: time.sleep(seconds), lambda seconds, _: seconds)))
+    assert sorted(found) == [0.0, 3.0]
+    assert any("task 1 has taken" in record.message for record in caplog.records)
 
 
 def test_an_engine_that_there_is_not():

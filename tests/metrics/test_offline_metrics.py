@@ -2,14 +2,16 @@
 
 import io
 import json
+import pickle
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from evalkit.engines.local import Local
 from evalkit.errors import MissingExtraError
 from evalkit.metrics import _reading, clip_r_precision, clip_score, text_rendering, unsafe_image
 from evalkit.metrics._metric import Picture, Workplace
@@ -57,6 +59,29 @@ def test_what_was_read_is_kept_and_half_a_line_is_read_again(workplace, tmp_path
     assert text_rendering.score(pictures, workplace).reasons == first.reasons and len(calls) == 1
     monkeypatch.setattr(_reading, "_engine", None)
     assert (text_rendering.score(pictures, workplace).values == first.values).all()
+
+
+@dataclass(frozen=True)
+class Noting(Local):
+    """This process, as an engine of its own that remembers what it was given."""
+
+    tasks: list[object] = field(default_factory=list)
+    threads: int = 1
+
+    def run(self, tasks, opening):
+        self.tasks.extend(tasks)
+        there = pickle.loads(pickle.dumps(opening))  # noqa: S301 - as a worker of a cluster gets it
+        return super().run(tasks, there)
+
+
+def test_text_is_read_by_the_engine_that_was_asked_for(workplace, tmp_path, monkeypatch):
+    pytest.importorskip("rapidocr_onnxruntime")
+    monkeypatch.setattr(_reading, "PICTURES_PER_TASK", 2)
+    pictures = [written(tmp_path, text, text, f'"{text}"') for text in ("ONE", "TWO", "THREE")]
+    engine, apart = Noting(), tmp_path / "apart"
+    found = text_rendering.score(pictures, replace(workplace, features=apart, engine=engine))
+    assert engine.tasks == [tuple(pictures[:2]), tuple(pictures[2:])]
+    assert found.reasons == text_rendering.score(pictures, workplace).reasons
 
 
 @pytest.mark.parametrize(
@@ -137,7 +162,8 @@ def test_r_precision_of_real_pictures_is_far_above_chance_and_of_planted_wrong_p
     """The embedded CLIP on the pictures of the committed sample report."""
     shutil.copytree(ROOT / "data/weights/emoji-clip", settings.root / "data/weights/emoji-clip")
     report = json.loads((ROOT / "reports/demo-sample/report.json").read_text())
-    (gallery,) = [block for section in report["sections"] for block in section["blocks"] if block["kind"] == "gallery"]
+    (section,) = [section for section in report["sections"] if section["name"] == "gallery"]
+    (gallery,) = [block for block in section["blocks"] if block["kind"] == "gallery"]
     drawn = [(item["prompt"], picture["file"]) for item in gallery["items"] for picture in item["pictures"]]
     folder, workplace = ROOT / "reports/demo-sample/pictures", Workplace(settings, tmp_path, "emoji-clip")
     pictures = [Picture(folder / file, file_sha256(folder / file), prompt) for prompt, file in drawn]

@@ -1,25 +1,35 @@
 """fetch against a small local hub: pins once, downloads only what is needed, and says clearly what went wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow
 import pytest
 import yaml
+from pyarrow import parquet
 
 from evalkit.errors import ModelError, UnavailableError
 from evalkit.metrics import pick_score
+from evalkit.metrics._captions import captioned_pictures
 from evalkit.metrics._metric import Workplace
 from evalkit.models._hub_files import chosen_files
-from evalkit.spec.catalog import ModelCard
+from evalkit.prompts import load
+from evalkit.settings import Settings
+from evalkit.spec.catalog import Catalog, ModelCard
 from evalkit.spec.resolve import resolve
+from evalkit.stages.fetch import fetch
 from evalkit.store.hub import RemoteFile
+from evalkit.store.images import encode_png
 from tests.checkpoints import write_decidiffusion, write_stable_diffusion
 from tests.clip_checkpoint import write_clip
 from tests.conftest import ROOT
 from tests.hub import serving
 from tests.metrics import small_networks
-from tests.stages.drawing import stored, write_study
+from tests.stages.drawing import procedural, stored, write_study
 
 CODE = """
 import json, pathlib, sys
@@ -204,25 +214,78 @@ def everything(checkout, hub):
         "title: Words\nloader: parti\nsource: some/prompts\nrevision: unpinned\n"
     )
     study = yaml.safe_load((checkout / "studies/trial.yaml").read_text())
+    captioned(checkout / "hub/captions/data", hub)
+    (checkout / "data/prompts/scenes.yaml").write_text(
+        "title: Scenes\nloader: captions\nsource: some/captions\nrevision: unpinned\ntable: data/scenes/set.csv\n"
+    )
+    study["reference"] = "data/scenes/set.csv"
     study["metrics"] = [{"name": "clip_score", "model": f"some/clip@{hub.revision}"}]
     (checkout / "studies/trial.yaml").write_text(yaml.safe_dump(study))
+
+
+def captioned(folder, hub):
+    """A data set of four pictures with captions in two parquet files, as data sets of the hub are stored."""
+    folder.mkdir(parents=True)
+    for part in range(2):
+        rows = [
+            {"image": {"bytes": noise(2 * part + n), "path": None}, "caption": f"scene {n}, {part}"} for n in (0, 1)
+        ]
+        parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"train-0000{part}-of-00002.parquet")
+    hub.repositories["some/captions"] = folder.parent
+
+
+def noise(seed):
+    return encode_png(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+
+
+def check_scenes(checkout):
+    """The reference set is unpacked whole, in order, as prompts and as a reference."""
+    found = load(Catalog(checkout).prompt_set("scenes"), Settings(root=checkout, _env_file=None))
+    assert [prompt.text for prompt in found] == ["scene 0, 0", "scene 1, 0", "scene 0, 1", "scene 1, 1"]
+    pictures = captioned_pictures(checkout / "data/scenes/set.csv")
+    assert [(key, path.read_bytes()) for key, path in pictures] == [(one.key, noise(n)) for n, one in enumerate(found)]
+
+
+def test_inceptions_weights_count_before_the_first_byte(settings, hub, monkeypatch):
+    """The server tells their size; a disk that is too small for them is refused, and nothing is asked for."""
+    published = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    monkeypatch.setenv("TORCH_HOME", str(settings.root / "torch"))
+    monkeypatch.setattr(published, "URL_INCEPTION_V3", f"{hub.endpoint}/some/inception/resolve/main/weights.pth")
+    hub.repositories["some/inception"] = settings.root / "hub"
+    (settings.root / "hub").mkdir()
+    (settings.root / "hub/weights.pth").write_bytes(b"x" * 5_000_000)
+    resolved = procedural(settings.root, metrics=["fid"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=4_000_000))
+    with pytest.raises(UnavailableError, match="5 MB needed, but 4 MB free"):
+        fetch(resolved, settings)
+    assert not hub.asked
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=6_000_000))
+    with pytest.raises(UnavailableError, match="cannot be downloaded: invalid hash"):
+        fetch(resolved, settings)
+    assert hub.asked == ["weights.pth"]
 
 
 def test_all_that_a_study_needs_goes_through_a_mirror_to_a_machine_without_a_hub(checkout, hub, tmp_path):
     everything(checkout, hub)
     mirror = tmp_path / "mirror"
     written, again = call(checkout, hub, f"to {mirror}", f"to {mirror}")
-    assert set(written["revisions"]) == {"sd", "deci", "some/clip", "some/prompts"}
+    assert set(written["revisions"]) == {"sd", "deci", "some/clip", "some/prompts", "some/captions"}
+    check_scenes(checkout)
     assert "PartiPrompts.tsv" in hub.asked and "README.md" not in hub.asked and written["copied_bytes"] > 0
     assert again["copied_bytes"] == 0 and len(hub.asked) == written["files"]
     assert not [path for path in mirror.rglob("*") if path.is_symlink()]
     (checkout / "studies/trial.lock.yaml").unlink()
+    shutil.rmtree(checkout / "data/scenes")
     other = {**NOWHERE, "HF_HOME": str(tmp_path / "elsewhere")}
     [refused] = call(checkout, hub, "fetch", **other)
     assert "cannot be reached" in refused["error"] and "--from DIR" in refused["error"]
     used, drawn, scored, nothing = call(checkout, hub, f"from {mirror}", "generate", "score", f"from {mirror}", **other)
     assert used["revisions"] == written["revisions"] and used["files"] == written["files"]
-    assert lock(checkout) == {"models": {"sd": hub.revision}, "prompts": {"words": hub.revision}}
+    assert lock(checkout) == {
+        "models": {"sd": hub.revision},
+        "prompts": dict.fromkeys(("words", "scenes"), hub.revision),
+    }
+    check_scenes(checkout)
     assert drawn["listed"] == 4 and len(scored["values"]) > 0
     assert nothing["said"] == "everything is there"
 

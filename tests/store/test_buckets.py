@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 
 import pytest
@@ -130,6 +131,34 @@ def test_who_was_taken_for_dead_is_told(bucket, quick):  # noqa: F811
     with pytest.raises(RunError, match="took this run over"), bucket_locking.held(folder, HERE):
         files.create(folder / "00000002", bucket_locking._encoded(HERE))
         threading.Event().wait(1.0)
+
+
+def test_who_was_taken_for_dead_writes_nothing_more(bucket, monkeypatch):  # noqa: F811
+    """Before the next beat tells; the twin: as long as the lock is held, the same writes go through."""
+    import pandas as pd
+
+    monkeypatch.setattr(bucket_locking, "BEAT_SECONDS", 60.0)
+    run, scores = Run(place(f"{bucket}/runs/x")), pd.DataFrame({"sha256": ["a" * 64], "value": [1.0]})
+    with pytest.raises(RunError, match="took this run over"), run.lock("score"):
+        run.write_json("metrics.json", {"by": "the first"})
+        files.create(run.path(LOCK) / "00000002", bucket_locking._encoded(HERE))
+        for write in (
+            lambda: run.write_json("metrics.json", {"by": "the one that lost it"}),
+            lambda: run.write_table("scores/x.parquet", scores, "facts"),
+        ):
+            with pytest.raises(RunError):
+                write()
+    assert run.read_json("metrics.json") == {"by": "the first"} and not run.has("scores/x.parquet")
+
+
+def test_a_process_of_another_container_is_not_asked_for():
+    """The same host name, a number that no process has here; the twin: of this machine, it is dead."""
+    gone, host = 2**22 + 7, socket.gethostname()
+    assert bucket_locking.is_dead(Claim(gone, host, "now", "generate", machine="another boot:1")) is None
+    assert bucket_locking.is_dead(Claim(gone, host, "now", "generate")) is None  # of a version that did not say
+    assert bucket_locking.is_dead(Claim(gone, host, "now", "generate", machine=bucket_locking.this_machine())) is True
+    here = Claim(os.getpid(), host, "now", "generate", machine=bucket_locking.this_machine())
+    assert bucket_locking.is_dead(here) is False
 
 
 def test_settings_say_where(tmp_path):

@@ -32,7 +32,7 @@ def test_the_migrations_make_the_tables_that_the_code_uses(engine):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
         names = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-    assert names == ["0003"]
+    assert names == ["0004"]
 
 
 def test_a_table_that_differs_from_the_code_is_found(engine):

@@ -82,7 +82,8 @@ def rows(engine: Engine, name: str) -> list[dict]:
     tables = MetaData()
     tables.reflect(engine, only=[name])
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(tables.tables[name])).mappings()]
+        query = select(tables.tables[name]).order_by(tables.tables[name].c.id)
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def test_every_row_of_an_older_database_is_there_after_the_upgrade_as_it_was(old):
@@ -120,3 +121,23 @@ def test_a_rater_in_the_middle_of_a_sheet_goes_on_after_the_upgrade(old):
             session.get(SheetRow, 1).lang,
         )
         assert kept == ("study", 0, None)
+
+
+def test_a_rater_who_went_after_an_answer_is_held_and_then_found_by_what_comes_next(old):
+    db.upgrade(old, "0003")
+    finished = "UPDATE assignment SET finished_at = :now, expires_at = :later WHERE id = 1"
+    with old.begin() as connection:
+        connection.execute(
+            text(finished), {"now": NOW.isoformat(" "), "later": (NOW + timedelta(hours=2)).isoformat(" ")}
+        )
+    db.upgrade(old)
+    with db.session(old, reading=True) as session:
+        holds = session.scalars(select(AssignmentRow.expires_at).order_by(AssignmentRow.id)).all()
+    assert holds == [NOW + timedelta(hours=2)] * 2
+
+
+def test_a_sheet_of_a_version_without_holds_is_held_until_the_invite_ends(old):
+    db.upgrade(old)
+    with db.session(old, reading=True) as session:
+        holds = session.scalars(select(AssignmentRow.expires_at).order_by(AssignmentRow.id)).all()
+    assert holds == [NOW + timedelta(days=9), None]

@@ -4,12 +4,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from evalkit.errors import VotingError
 from evalkit.store import db
-from evalkit.store.tables import AssignmentRow, ComparisonRow, SheetRow, VoteRow
-from evalkit.voting import events, seals, serving, worksheets
+from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, SheetRow, VoteRow
+from evalkit.voting import enough, events, monitor, pool, seals, serving, tidy, worksheets
 from tests.voting.studies import NOW, Trial, freeze, write_study
 
 HOURS = 48
@@ -83,6 +83,47 @@ def test_golds_and_warmups_come_again_and_a_repeat_never_without_its_first_showi
     with db.session(sqlite, reading=True) as session:
         votes = select(func.count(VoteRow.id)).join(AssignmentRow).join(ComparisonRow)
         assert session.scalar(votes.where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1)) == 16
+
+
+def away_and_back(trial):
+    """Who answered one of eight and was away too long; another took the rest. Gives both."""
+    gone, *others, late = trial.arrive(5, valid_days=90)
+    for rater in others:
+        through(trial, rater, NOW)
+    trial.answer(gone)
+    through(trial, late, after(HOURS + 1))
+    with trial.engine.begin() as connection:
+        connection.execute(update(RaterRow).values(return_url="https://panel.example/?code={code}"))
+    return gone, late
+
+
+def said_of(trial, gone, late):
+    now = after(HOURS + 2)
+    with db.session(trial.engine) as session:
+        assert serving.next_comparison(session, gone, now) is None
+        states = [serving.whereabouts(session, rater, now)[0] for rater in (gone, late)]
+        return {
+            "finished": [state.finished for state in states],
+            "codes": [state.completion_code is not None for state in states],
+            "back": [state.return_url is not None for state in states],
+            "progress": [(state.done, state.total) for state in states],
+            "monitor": [one.state for one in monitor.progress(session, trial.study_id, now).raters],
+            "flow": tidy.flow(session, trial.study_id)["people"]["finished"],
+            "complete": enough.enough(session, trial.study_id).complete_sheets,
+        }
+
+
+def test_who_left_most_of_a_sheet_to_others_has_not_finished(trial, monkeypatch):
+    gone, late = away_and_back(trial)
+    said = said_of(trial, gone, late)
+    assert said["finished"] == said["codes"] == said["back"] == [False, True]
+    assert said["progress"] == [(1, 8), (7, 7)]
+    assert said["monitor"] == ["voting", "finished", "finished", "finished", "finished"]
+    assert said["flow"] == said["complete"] == 4
+    monkeypatch.setattr(pool, "passed_on", lambda session, study_id: {})  # the twin: what is left looks whole
+    fooled = said_of(trial, gone, late)
+    assert fooled["finished"] == fooled["codes"] == fooled["back"] == [True, True]
+    assert set(fooled["monitor"]) == {"finished"} and fooled["flow"] == fooled["complete"] == 5
 
 
 @pytest.mark.parametrize("jump", [-timedelta(days=400), timedelta(days=40)])

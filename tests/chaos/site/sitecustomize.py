@@ -1,6 +1,8 @@
-"""Hooks a served app, which is a process of its own: CHAOS_BOARD names its page of phases, CHAOS_STOP where it stops.
+"""Hooks a process of its own, a served app or a worker of Ray: CHAOS_BOARD names its page of phases, CHAOS_STOP where
+it stops.
 
-CHAOS_FAULT=hasty plants a fault: answers are acknowledged at once, and done a little later.
+CHAOS_FAULT plants a fault. hasty: answers are acknowledged at once, and done a little later. careless: content is
+written in place.
 """
 
 import importlib.abc
@@ -47,10 +49,18 @@ def _acknowledge_first(module):
     module._settle = later
 
 
-if "CHAOS_BOARD" in os.environ and any("streamlit" in word for word in sys.orig_argv):
+APP, WORKER = (any(name in word for word in sys.orig_argv) for name in ("streamlit", "default_worker.py"))
+
+if "CHAOS_BOARD" in os.environ and (APP or WORKER):
     from tests.chaos.phases import Board, install
 
+    if os.environ.get("CHAOS_FAULT") == "careless":
+        from tests.chaos.phases import careless
+
+        kept = careless()
+        kept.__enter__()
+
     phase, _, nth = os.environ.get("CHAOS_STOP", "").partition(":")
-    install(Board(Path(os.environ["CHAOS_BOARD"]), new=True), (phase, int(nth)) if phase else None)
+    install(Board(Path(os.environ["CHAOS_BOARD"]), new=APP), (phase, int(nth)) if phase else None)
     if os.environ.get("CHAOS_FAULT") == "hasty":
         sys.meta_path.insert(0, Hasty())
