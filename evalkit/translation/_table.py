@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evalkit.errors import SpecError
-from evalkit.prompts.tables import TRANSLATION
 from evalkit.spec.catalog import Prompt
 from evalkit.store.files import write_text
 
-HEAD = ("key", "text", "lang", "category", "challenge", *TRANSLATION)
+HEAD = ("key", "text", "lang", "category", "challenge", "source", "translator", "revision", "status", "similarity")
+HEAD += ("gendered",)
 SHEET = ("key", "lang", "original", "text", "similarity", "source", "verdict", "corrected", "reader", "gendered")
 LATER = {"gendered"}
 """Columns that sheets of earlier versions lack."""
