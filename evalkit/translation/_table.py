@@ -11,8 +11,8 @@ from evalkit.errors import SpecError
 from evalkit.spec.catalog import Prompt
 from evalkit.store.files import write_text
 
-HEAD = ("key", "text", "lang", "category", "challenge", "source", "translator", "revision", "status", "similarity")
-HEAD += ("gendered",)
+TRANSLATION = ("source", "translator", "revision", "status", "similarity", "gendered")
+HEAD = ("key", "text", "lang", "category", "challenge", *TRANSLATION)
 SHEET = ("key", "lang", "original", "text", "similarity", "source", "verdict", "corrected", "reader", "gendered")
 LATER = {"gendered"}
 """Columns that sheets of earlier versions lack."""
