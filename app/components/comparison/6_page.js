@@ -138,7 +138,7 @@ function makePage(root) {
     at(".foot .next").setAttribute("aria-disabled", String(leaving || !ready()));
     at(".undo").disabled = leaving || !data.can_undo;
     const status = at(".status");
-    const shown = outbox.failing ? words.offline : trouble;
+    const shown = outbox.failing ? (outbox.refused ? words.kept : words.offline) : trouble;
     status.classList.toggle("trouble", Boolean(shown));
     status.textContent = shown || (outbox.empty ? said() : words.saving);
   }
