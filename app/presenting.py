@@ -47,6 +47,7 @@ def page(shown: serving.Presented, state: serving.RaterState, token: str, lang: 
         "total": shown.total,
         "practice": shown.practice,
         "warned": shown.warned,
+        "reported": shown.reported,
         "break_due": state.break_due,
         "count": words["count"].format(position=shown.position, total=shown.total),
         "time_left": words["time_left"].format(minutes=minutes) if minutes else words["time_left_short"],
@@ -77,7 +78,7 @@ def example(shown: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any
     sides = {side: f"/example/{side}" for side in SIDES}
     plain = {"assignment": 0, "answers": {}, "comment": "", "can_undo": False, "break_due": False, "translation": None}
     counted = {"position": 1, "total": 1, "count": "", "time_left": "", "practice": True, "prompt_hidden": False}
-    counted["warned"] = False
+    counted |= {"warned": False, "reported": False}
     prompt = {"prompt": words["practice_prompt"], "prompt_language": ""}
     return {**shown, **plain, **counted, **prompt, **sides, "questions": questions}
 

@@ -18,7 +18,7 @@ def page(found: Progress) -> None:
         _closed(found)
         return
     left = found.planned - found.finished
-    st.subheader("Close the study", anchor=False)
+    st.header("Close the study", anchor=False)
     st.write(
         f"{found.finished:,} of {found.planned:,} comparisons are finished, {left:,} are not. After closing, no vote is"
         " taken any more, and the votes are sealed. This cannot be undone."
@@ -35,7 +35,7 @@ def page(found: Progress) -> None:
 
 
 def _closed(found: Progress) -> None:
-    st.subheader("The study is closed", anchor=False)
+    st.header("The study is closed", anchor=False)
     with db.session(engine(), reading=True) as session:
         head = events.lines(session, found.study_id)[-1].sha
         faults = events.verify_events(session, found.study_id)

@@ -7,11 +7,13 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 import streamlit as st
 
 from app.components import charts
 from app.database import engine
+from evalkit.options import listed
 from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import backgrounds, invites
@@ -71,21 +73,28 @@ def votes_of(rater: RaterProgress) -> int:
 
 
 def _create(study_id: int) -> None:
-    st.subheader("Invite", anchor=False)
+    st.header("Invite", anchor=False)
     with st.form("invite"):
         count = st.number_input("Raters", min_value=1, max_value=10_000, value=1)
         days = st.number_input("Valid for, days", min_value=1, max_value=365, value=30)
+        read = st.text_input("Languages they read, separated by commas (optional)", placeholder="es, en")
+        back = st.text_input("Where they go when done (optional)", placeholder="https://... {code}: completion code")
         if st.form_submit_button("Make links", type="primary"):
-            with db.session(engine()) as session:
-                now, address = datetime.now(UTC), settings().app_url
-                made = invites.invite(session, study_id, count=count, valid_days=days, now=now, app_url=address)
-            st.session_state.setdefault(MADE, {})[study_id] = made
+            known = {"languages": listed(read), "return_url": back.strip() or None}
+            _make(study_id, count=count, valid_days=days, **known)
             st.rerun()  # so that the list above has them too
     made = st.session_state.get(MADE, {}).get(study_id)
     if made:
         st.write(f"{len(made)} links, one rater each. They are shown here once: only their hashes are stored.")
         st.code("\n".join(invite.link for invite in made[:20]), language=None)
         st.download_button("Download as CSV", as_csv(made), "invites.csv", "text/csv")
+
+
+def _make(study_id: int, **wish: Any) -> None:
+    with db.session(engine()) as session:
+        now, address = datetime.now(UTC), settings().app_url
+        made = invites.invite(session, study_id, now=now, app_url=address, **wish)
+    st.session_state.setdefault(MADE, {})[study_id] = made
 
 
 def as_csv(made: Sequence[invites.Invite]) -> str:
@@ -98,7 +107,7 @@ def as_csv(made: Sequence[invites.Invite]) -> str:
 
 
 def _withdraw(raters: Sequence[RaterProgress]) -> None:
-    st.subheader("Withdraw", anchor=False)
+    st.header("Withdraw", anchor=False)
     if not raters:
         st.write("There is no link that could be withdrawn.")
         return

@@ -16,12 +16,12 @@ def page(found: Progress) -> None:
     _numbers(found)
     _enough(found)
     people = [rater for rater in found.raters if rater.done or rater.total]
-    st.subheader("Raters", anchor=False)
+    st.header("Raters", anchor=False)
     if people:
         st.altair_chart(charts.progress_by_rater(people))
     else:
         st.write("Nobody has started yet.")
-    st.subheader("Comparisons", anchor=False)
+    st.header("Comparisons", anchor=False)
     st.altair_chart(charts.progress_by_comparison(found.comparisons))
     reported = [comparison for comparison in found.comparisons if comparison.reports]
     if reported:
@@ -35,7 +35,7 @@ def _enough(found: Progress) -> None:
     with db.session(engine(), reading=True) as session:
         rule = enough.enough(session, found.study_id)
     heading = {True: "Enough", False: "Not yet enough", None: "No stopping rule"}[rule.enough]
-    st.subheader(heading, anchor=False)
+    st.header(heading, anchor=False)
     st.write(f"{rule.said[:1].upper()}{rule.said[1:]}.")
     if any(look.half_width is not None for look in rule.looks):
         st.altair_chart(charts.precision(rule))

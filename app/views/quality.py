@@ -23,21 +23,21 @@ def page(found: Progress) -> None:
         return
     _excluded(found.raters)
     _checks(voters)
-    st.subheader("Speed", anchor=False)
+    st.header("Speed", anchor=False)
     hasty = [
         rater.code for rater in voters if rater.handling.median_ms is not None and rater.handling.median_ms < ENOUGH_MS
     ]
     slow_enough = "Every rater's median is above one second."
     st.write(f"Median below one second: {', '.join(hasty)}." if hasty else slow_enough)
     st.altair_chart(charts.speed(voters))
-    st.subheader("Sides", anchor=False)
+    st.header("Sides", anchor=False)
     st.write(side_sentence(found.handling.left_share))
     st.altair_chart(charts.sides(voters))
 
 
 def _excluded(raters: Sequence[RaterProgress]) -> None:
     out = [rater for rater in raters if rater.excluded_because]
-    st.subheader("The frozen rules", anchor=False)
+    st.header("The frozen rules", anchor=False)
     if not out:
         st.write("As things stand, the study's rules exclude nobody.")
         return
@@ -52,7 +52,7 @@ def _checks(voters: Sequence[RaterProgress]) -> None:
         ("Repeats", "answered alike both times", "repeats_alike", "repeats_answered"),
     ):
         good, of = (sum(getattr(one.conduct, name) for one in voters) for name in (right, answered))
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.write(share_sentence(good, of, f"{title.lower()} {what}"))
         if of:
             st.altair_chart(charts.shares(voters, right, answered, f"{title.lower()} {what}"))

@@ -26,7 +26,7 @@ def page(found: Progress) -> None:
         return
     preview, pilot = st.columns(2, gap="large")
     with preview:
-        st.subheader("Preview", anchor=False)
+        st.header("Preview", anchor=False)
         st.write("See the study as a rater does. One link, for you; what you answer is kept apart.")
         if st.button("Make a preview", key="preview"):
             _preview(found.study_id)
@@ -35,7 +35,7 @@ def page(found: Progress) -> None:
             st.link_button("Open the preview", link)
             st.code(link, language=None)
     with pilot:
-        st.subheader("Pilot", anchor=False)
+        st.header("Pilot", anchor=False)
         st.write("Try the study on a few raters. It appears under its own name at Study; invite raters there.")
         with st.form("pilot"):
             sheets = st.number_input("Raters", min_value=1, max_value=100, value=3)

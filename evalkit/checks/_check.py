@@ -33,7 +33,7 @@ class CheckInfo:
 
 @dataclass(frozen=True)
 class Scored:
-    """An image-level metric of the study, computed against the text in the base language, by image key.
+    """An image-level metric of the study, by image key: against the text in the base language, or in its own.
 
     `chance`: the images of the base language against the next prompt's text: what an unrelated picture scores.
     """
@@ -52,6 +52,7 @@ class Material:
     `images`: one row per planned image: key, system, prompt_key, lang, prompt, category, challenge, image_index, file,
     sha256, flagged, blank, problem ("" where it is there as it was made). `tokenizers`: system -> the folder of its
     text encoder's tokenizer. `tables`: what other stages left in the run (votes, reports of images, unsafe).
+    `revisions`: card -> revision of the study's lock file.
     """
 
     study: Study
@@ -63,6 +64,7 @@ class Material:
     features: Path
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    revisions: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = silent
 
     @property
@@ -131,5 +133,7 @@ class Check(Protocol):
 
     info: CheckInfo
     __doc__: str | None
+    instruments: Any
+    """optional, (material) -> names of what it looks with: another one, or one that came later, is another answer"""
 
     def check(self, material: Material) -> list[Finding]: ...

@@ -25,6 +25,7 @@ from evalkit.registry import unknown
 from evalkit.settings import Settings
 from evalkit.spec.fingerprint import folder_digest
 
+TITLE = "CLIP"
 DEFAULT = "openai/clip-vit-large-patch14@32bd64288804d66eefd0ccbe215aa642df71cc41"
 """ViT-L/14 of the paper; the revision that transformers' users record for this repository's main branch."""
 _HUB = re.compile(r"^([\w.-]+/[\w.-]+)@([0-9a-f]{40})$")

@@ -1,26 +1,41 @@
-"""Pictures and their prompts in one CLIP: what CLIPScore, R-precision, PickScore and HPS have in common."""
+"""Pictures and their prompts in one space: what CLIPScore, R-precision, PickScore, HPS and SigLIP have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.extractors import Rows, clip
+from evalkit.extractors import EmbedPictures, EmbedTexts, Rows, clip
 from evalkit.extractors._cache import cached_features
 from evalkit.metrics._metric import PROMPT_CUT, Floats, Picture, Workplace
+from evalkit.settings import Settings
 
 _ROWS_AT_ONCE = 4096
+
+
+class Encoder(Protocol):
+    """A file of evalkit/extractors/ with a tower for pictures and one for texts."""
+
+    @property
+    def TITLE(self) -> str: ...
+
+    def load_pictures(self, checkpoint: clip.Checkpoint, settings: Settings) -> EmbedPictures: ...
+
+    def load_texts(self, checkpoint: clip.Checkpoint, settings: Settings) -> EmbedTexts: ...
+
+    def excess_tokens(self, texts: Sequence[str], checkpoint: clip.Checkpoint) -> list[int]: ...
 
 
 @dataclass(frozen=True)
 class Embedded:
     """Rows as stored: `images` (pictures, d), `texts` (different prompts, d); `prompt_of`: each picture's row in those.
 
-    `reasons` names, for each picture, what CLIP did not see of its prompt ("" where it saw all).
+    `reasons` names, for each picture, what the encoder did not see of its prompt ("" where it saw all).
     """
 
     images: Rows
@@ -38,24 +53,26 @@ class Embedded:
         return found
 
 
-def embed(pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace) -> Embedded:
+def embed(
+    pictures: Sequence[Picture], checkpoint: clip.Checkpoint, workplace: Workplace, encoder: Encoder = clip
+) -> Embedded:
     """Embeds what is not in the cache: each picture once, each prompt once."""
     prompts = sorted({picture.prompt for picture in pictures}, key=lambda text: (len(text), text))  # little is padding
     texts = {_sha(prompt): prompt for prompt in prompts}
     cache, settings = workplace.cache, workplace.settings
     identity = checkpoint.identity
-    of_text = cached_features(texts, f"text of {identity}", lambda: clip.load_texts(checkpoint, settings), *cache)
+    of_text = cached_features(texts, f"text of {identity}", lambda: encoder.load_texts(checkpoint, settings), *cache)
     paths = {picture.sha256: picture.path for picture in pictures}
-    of_image = cached_features(paths, identity, lambda: clip.load_pictures(checkpoint, settings), *cache)
+    of_image = cached_features(paths, identity, lambda: encoder.load_pictures(checkpoint, settings), *cache)
     place = {prompt: row for row, prompt in enumerate(texts.values())}
-    cut = clip.excess_tokens(list(texts.values()), checkpoint)
+    cut = encoder.excess_tokens(list(texts.values()), checkpoint)
     own = np.array([place[picture.prompt] for picture in pictures], dtype=np.intp)
     return Embedded(
         images=of_image.of([picture.sha256 for picture in pictures]),
         texts=of_text.of(list(texts)),
         prompt_of=own,
         prompts=tuple(texts.values()),
-        reasons=tuple(_reason(cut[row]) for row in own),
+        reasons=tuple(_reason(cut[row], encoder.TITLE) for row in own),
     )
 
 
@@ -70,8 +87,8 @@ def unit(rows: Rows) -> Floats:
     return np.asarray(exact / np.linalg.norm(exact, axis=1, keepdims=True))
 
 
-def _reason(excess: int) -> str:
-    return f"{PROMPT_CUT}: CLIP did not see its last {excess} tokens" if excess else ""
+def _reason(excess: int, title: str) -> str:
+    return f"{PROMPT_CUT}: {title} did not see its last {excess} tokens" if excess else ""
 
 
 def _sha(text: str) -> str:

@@ -45,6 +45,8 @@ class MetricInfo:
     """whether a metric of level "set" measures against a reference set"""
     statistics: bool = False
     """whether mean and covariance of the reference set are enough"""
+    multilingual: bool = False
+    """whether its network reads prompts in many languages"""
 
 
 @dataclass(frozen=True)

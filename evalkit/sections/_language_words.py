@@ -50,7 +50,7 @@ def trust(audited: Audited, facts: Facts) -> tuple[str, ...]:
         few = " Below 8 there is no interval." if min(prompts) < 8 else ""
         many = f"{min(prompts)}" if len(prompts) == 1 else f"{min(prompts)} to {max(prompts)}"
         points.append(f"The prompts are the sample size: {many} a language.{few}")
-    points += _translations(audited)
+    points += [*_cross_checks(audited, facts), *_translations(audited)]
     return tuple(points)
 
 
@@ -109,6 +109,24 @@ def _control(row: Number, facts: Facts) -> str:
         f"Control, {facts.label(row.system)}: the same scenes in {spoken(row.lang)} differ by "
         f"{_format.measure(row.estimate, signed=True)}: {row.estimate.note} ({_format.p_text(row.p)})."
     )
+
+
+def _cross_checks(audited: Audited, facts: Facts) -> list[str]:
+    """Whether the languages with a gap have one by a multilingual encoder too, against their own texts."""
+    points = []
+    for metric in list(audited.record["units"])[1:]:
+        for system in facts.systems:
+            known = list(audited.rows("language_gap", "gap", system=system, group=metric))
+            own = [gap for gap in known if "own text" in gap.signature and gap.lang in audited.languages]
+            if own:
+                first = {gap.lang for gap in _gaps(audited, system=system) if is_worse(gap, facts)}
+                there = {gap.lang for gap in own if is_worse(gap, facts)}
+                points.append(
+                    f"Cross-check by {metric} against each language's own text, {facts.label(system)}: a gap in "
+                    f"{len(there)} of {_format.plural(len(own), 'language')}, {len(there & first)} of the "
+                    f"{len(first)} that have one by {next(iter(audited.record['units']))} among them."
+                )
+    return points
 
 
 def _translations(audited: Audited) -> list[str]:

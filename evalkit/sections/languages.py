@@ -65,9 +65,10 @@ def _figure(audited: Audited, facts: Facts, metric: str) -> Figure | None:
 
 
 def _against(gaps: list[Number]) -> str:
-    """Said where a multilingual encoder scored each language against its own text."""
+    """Said where images were scored against their own prompts; which encoders may be is held by the audit."""
     own = any("own text" in gap.signature for gap in gaps)
-    return "Cross-check: a multilingual encoder scores each image against its own prompt. " if own else ""
+    words = "Cross-check: each image against the prompt in its own language, by a multilingual encoder, which reads "
+    return f"{words}some languages better than others. " if own else ""
 
 
 def _panel(system: str, gaps: list[Number], facts: Facts, scale: Scale) -> Panel:

@@ -16,7 +16,8 @@ class Audit(Spec):
     doubtful_below: float = Field(default=0.9, ge=-1, le=1, description="similarity of a machine back-translation")
     multilingual: tuple[str, ...] = Field(
         default=(),
-        description="metrics of the study on a multilingual encoder: scored against each language's own text",
+        description="metrics of the study on a multilingual encoder, as siglip_multilingual: scored against each "
+        "language's own text",
     )
     people: bool = Field(default=False, description="look for faces: who is shown?")
     references: dict[str, str | dict[str, float]] = Field(

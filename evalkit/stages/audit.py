@@ -22,7 +22,7 @@ from evalkit.spec.audit import Audit
 from evalkit.spec.catalog import Prompt
 from evalkit.spec.identity import digest, draw
 from evalkit.spec.plan import plan_images, select_prompts
-from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy
+from evalkit.spec.resolve import WITHOUT_FILES, ResolvedStudy, load_lock, lock_path
 from evalkit.store import drawing
 from evalkit.store.frames import AUDIT, CONTRACTS
 from evalkit.store.manifest import add_stage
@@ -65,12 +65,11 @@ def audit(
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock("audit", wait=settings.wait):
         material = _material(run, resolved, settings, asked, images, progress)
-        facts = _facts(run, chosen, material)
-        if _is_done(run, facts):
+        if _is_done(run, _facts(chosen, material)):
             return _outcome(run, resolved, fresh=False)
         rows = [row for name, check in chosen.items() for row in _findings(name, check, material)]
         shown = _contact_sheet(run, material)
-        _write(run, rows, facts | {"shown": shown})
+        _write(run, rows, _facts(chosen, material) | {"shown": shown})
         add_stage(run, "audit", seconds=time.perf_counter() - started, checks=list(chosen), numbers=len(rows))
     return _outcome(run, resolved, fresh=True)
 
@@ -93,13 +92,16 @@ def require_base(asked: Sequence[Prompt], resolved: ResolvedStudy) -> None:
 
 
 def require_metrics(resolved: ResolvedStudy) -> None:
-    """Refuses a multilingual metric that the study does not score."""
-    known = [choice.name for choice in resolved.study.metrics]
+    """Refuses a multilingual metric that the study does not score, or whose network reads English only."""
+    known = {choice.name: choice for choice in resolved.study.metrics}
     for name in (resolved.study.audit or Audit()).multilingual:
+        where = f"{resolved.path}: audit.multilingual"
         if name not in known:
-            raise registry.unknown(
-                "metric among the study's", name, known, where=f"{resolved.path}: audit.multilingual"
-            )
+            raise registry.unknown("metric among the study's", name, list(known), where=where)
+        metric = cast(Metric, registry.get("metrics", name))
+        if not (metric.info.multilingual or known[name].model):
+            hint = "name siglip_multilingual, or give the metric a multilingual network of your own (`model:`)"
+            raise SpecError(f"the network of {name} was trained on English", where=where, hint=hint)
 
 
 def _material(
@@ -120,6 +122,7 @@ def _material(
         features=run.path("features"),
         tokenizers=_tokenizers(resolved, settings),
         tables=_tables(run, resolved, settings, images, progress),
+        revisions=load_lock(lock_path(resolved.path)).models,
         progress=progress,
     )
     return Material(**(vars(material) | {"scores": _scores(material)}))
@@ -160,7 +163,7 @@ def _tokenizers(resolved: ResolvedStudy, settings: Settings) -> dict[str, Any]:
 
 
 def _scores(material: Material) -> list[Scored]:
-    """The study's image-level metrics, each image against its prompt in the base language."""
+    """The study's image-level metrics: each image against its prompt in the base language, or in its own."""
     there = material.images[material.images["problem"] == ""].drop_duplicates("key")
     original = there["prompt_key"].map(material.text)
     there, original = there[original.notna()], original[original.notna()]
@@ -171,7 +174,7 @@ def _scores(material: Material) -> list[Scored]:
         metric = cast(Metric, registry.get("metrics", choice.name))
         if metric.info.level != "image" or choice.name == UNSAFE or not pictures:
             continue
-        workplace = Workplace(material.settings, material.features, choice.model, material.progress)
+        workplace = Workplace(material.settings, material.features, choice.model, material.progress, material.revisions)
         network = _identity(metric, workplace)
         own = choice.name in material.audit.multilingual
         scored = (
@@ -218,14 +221,14 @@ def _findings(name: str, check: Check, material: Material) -> list[Finding]:
     return found
 
 
-def _facts(run: Run, chosen: dict[str, Check], material: Material) -> dict[str, Any]:
+def _facts(chosen: dict[str, Check], material: Material) -> dict[str, Any]:
     """What audit.json tells; the numbers hang on `inputs`."""
     inputs = [
         content_digest(material.images),
         [prompt.model_dump(mode="json") for prompt in material.prompts],
         [[scored.metric, scored.signature] for scored in material.scores],
         {name: digest(table.astype(str).to_dict("records")) for name, table in material.tables.items()},
-        {name: check.info.version for name, check in chosen.items()},
+        {name: [check.info.version, *_instruments(check, material)] for name, check in chosen.items()},
     ]
     return {
         "inputs": digest(inputs),
@@ -238,6 +241,11 @@ def _facts(run: Run, chosen: dict[str, Check], material: Material) -> dict[str, 
             for name, check in chosen.items()
         },
     }
+
+
+def _instruments(check: Check, material: Material) -> list[str]:
+    """What a check looks with, as it is on this machine now."""
+    return list(check.instruments(material)) if hasattr(check, "instruments") else []
 
 
 def _is_done(run: Run, facts: dict[str, Any]) -> bool:

@@ -53,10 +53,16 @@ def _outcome(transcript: leakcheck.Transcript, system_of: dict[str, str], resolv
     bound = telltales.upper_bound(area)
     facts["roc_area_upper_bound"] = bound
     warnings = (f"the classifier was not tried: {area.note}",) if area.note else ()
-    said = f"{facts['images']} images and {facts['messages']} messages searched: nothing tells the systems apart"
+    said = f"{facts['images']} images and {facts['messages']} messages searched: {_verdict(area.note)}"
     if bound is not None:
         said += f"; area under the ROC curve {area.value:.2f}, below {bound:.2f} with 99 % confidence, n = {area.n}"
     return Outcome(said, next=f"evalkit vote invite {resolved.study.name}", facts=facts, warnings=warnings)
+
+
+def _verdict(note: str | None) -> str:
+    if note:
+        return "no name of a system in them; whether anything else tells the systems apart was not tried"
+    return "nothing tells the systems apart"
 
 
 def _beside(settings: Settings, resolved: ResolvedStudy, folder: Path) -> Settings:

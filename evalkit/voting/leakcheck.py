@@ -1,7 +1,7 @@
 """Does anything that a browser receives tell the systems apart? The half of the leak check that visits a served app.
 
 Two searches: for words (names of systems and models, arms, seeds, places) in every byte that arrived, prompts and
-padding excepted; and a classifier on all that came with each image (telltales.py).
+padding excepted; and a classifier on all that came with each image, the comparison's message included (telltales.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def record(address: str, token: str, limit: int = 1000) -> Transcript:
         while visit.comparison is not None and len(images) < 2 * limit:
             shown = visit.comparison
             prompts.update(filter(None, (shown["prompt"], shown.get("translation"))))
-            images += [SeenImage(shown["position"], side, visit.get(shown[side])) for side in ("left", "right")]
+            images += [SeenImage(shown["position"], side, visit.get(shown[side]), shown) for side in ("left", "right")]
             visit.answer({question["name"]: "tie" for question in shown["questions"]})
     if not images:
         raise VotingError("the link leads to no comparison", where=address)

@@ -32,6 +32,7 @@ class Presented:
     `prompt` is empty while `prompt_hidden`: first come the questions that need none, then `reveal`. `translation`: the
     prompt in the rater's language, to stand beside the original. In `practice`, position and total count the warm-ups.
     `warned`: both images stay hidden until the rater asks to see them. It follows from the prompt, never from a system.
+    `reported`: the rater reported one of them, and may go on without answering.
     """
 
     assignment_id: int
@@ -50,6 +51,7 @@ class Presented:
     translation_lang: str | None = None
     comment: str = ""
     warned: bool = False
+    reported: bool = False
 
 
 def present(assignment: AssignmentRow, work: worksheets.Work, rater: RaterRow, lang: str) -> Presented:
@@ -81,6 +83,7 @@ def present(assignment: AssignmentRow, work: worksheets.Work, rater: RaterRow, l
         translation_lang=code,
         comment=assignment.comment.text if assignment.comment else "",
         warned=left.prompt.key in study.spec.get("warned", ()),
+        reported=bool(assignment.reports),
     )
 
 

@@ -1,4 +1,5 @@
-"""Whether what comes with an image tells its system: headers, address, length, encoding, time; not its pixels.
+"""Whether what comes with an image tells its system: headers, address, length, encoding, time, what the comparison's
+message says of it; not its pixels.
 
 Where nothing leaks, the area under the ROC curve is about one half. The side is left to a test of its own: sides are
 balanced exactly, so that a classifier that learns from some of them is wrong on the others.
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from evalkit.stats.estimate import Estimate, SignificanceTest
-from evalkit.voting import pictures
+from evalkit.voting import pictures, sided
 from evalkit.voting.visit import Received
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ RIDGE = 1.0
 
 @dataclass(frozen=True)
 class SeenImage:
-    """One image as a browser got it: in which comparison, on which side, by which answer."""
+    """One image as a browser got it: in which comparison, on which side, by which answer, with its message."""
 
     comparison: int
     side: str
     received: Received
+    message: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -124,7 +126,8 @@ def _area(scores: NDArray[np.float64], label: NDArray[np.bool_]) -> Estimate:
 
 
 def features(images: Sequence[SeenImage]) -> NDArray[np.float64]:
-    """(images, features), standardised: numbers, and whatever header, part of an address or chunk some images share."""
+    """(images, features), standardised: numbers, and whatever header, part of an address or chunk some images share;
+    then what messages say of them."""
     import numpy as np
 
     tokens = [set(_tokens(image)) for image in images]
@@ -134,6 +137,8 @@ def features(images: Sequence[SeenImage]) -> NDArray[np.float64]:
         [[*_numbers(image), *(token in own for token in shared)] for image, own in zip(images, tokens, strict=True)],
         dtype=float,
     )
+    said = sided.columns([image.message for image in images], [image.side for image in images])
+    table = np.hstack([table, said])
     spread = table.std(axis=0)
     return np.asarray((table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 

@@ -59,6 +59,15 @@ def test_somebody_elses_comparison_and_tokens_that_are_none(trial, address, visi
     assert {tuple(answer.json()) for answer in refused} == {("over",)}
 
 
+def test_guesses_count_by_the_address_that_a_proxy_on_this_machine_names(address):
+    def guess(client):
+        letter = {"token": "guess", "lang": "en", "outbox": [{"id": "g", **cast(1)}]}
+        return requests.post(f"{address}/answers", json=letter, headers={"X-Forwarded-For": client}, timeout=60)
+
+    assert {guess("203.0.113.7").status_code for _ in range(20)} == {403}
+    assert guess("203.0.113.7").status_code == 429 and guess("203.0.113.8").status_code == 403
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [

@@ -52,7 +52,8 @@ def test_the_whole_visit_was_recorded(transcript, arm_of):
 def test_a_served_study_leaks_nothing(study, served, transcript, words, arm_of):
     visits = [transcript, *(leakcheck.record(served, study.invite().token) for _ in range(5))]
     faults = [leakcheck.find(visit, words, arm_of) for visit in visits]
-    assert [] in faults and not any("receives" in fault for found in faults for fault in found)
+    assert sum(map(bool, faults)) <= 1, faults  # two of six are by chance less than once in a hundred runs
+    assert not any("receives" in fault for found in faults for fault in found)
     areas = [area_of(part, arm_of) for part in (visits[::2], visits[1::2])]
     assert any(area.low <= 0.5 <= area.high for area in areas)  # a 99 % interval misses it once in a hundred
     assert all(area.n >= 60 for area in areas)
@@ -149,6 +150,48 @@ def test_the_twins_planted_leaks_are_found(plant, transcript, words, arm_of):
     arm = min(arm_of.values())
     area = telltales.separability(planted.images, of(arm, planted, arm_of))
     assert area.value > 0.9
+
+
+def both(left, right):
+    return {"size": {"left": 500 + 9 * left, "right": 500 + 9 * right}}
+
+
+def list_of_two(left, right):
+    return {"seeds": [left, right]}
+
+
+def named_side(left, right):
+    return {"baseline": "left" if left else "right"}
+
+
+def one_arm_only(left, right):
+    return {f"{side}_cached": True for side, arm in (("left", left), ("right", right)) if arm}
+
+
+def order_of_comparisons(left, right):
+    return {"weight": left - right}
+
+
+@pytest.mark.parametrize(
+    "plant", [both, list_of_two, named_side, one_arm_only, order_of_comparisons], ids=lambda plant: plant.__name__
+)
+def test_the_twins_a_field_in_the_message_is_found(plant, transcript, words, arm_of):
+    first = min(arm_of.values())
+    arms = {(image.comparison, image.side): int(arm_of[image.key] == first) for image in transcript.images}
+
+    def told(image):
+        said = plant(*(arms[image.comparison, side] for side in ("left", "right")))
+        return replace(image, message={**image.message, **said})
+
+    planted = replace(transcript, images=tuple(map(told, transcript.images)))
+    found = leakcheck.find(planted, words, arm_of)
+    assert len(found) == 2 and all("can be told by what comes with" in sentence for sentence in found)
+
+
+def test_what_all_messages_say_alike_and_a_bare_side_are_no_feature(transcript):
+    images = [replace(image, message={"left_word": "Left", "labels": ["a", "b"]}) for image in transcript.images]
+    bare = telltales.features([replace(image, message={}) for image in images])
+    assert telltales.features(images).shape == bare.shape
 
 
 def test_the_twin_a_system_that_is_always_on_the_left_is_found(transcript, words, arm_of):

@@ -68,7 +68,7 @@ def see(app, view):
 
 
 def text(app):
-    kinds = (app.title, app.caption, app.markdown, app.subheader, app.metric, app.code, app.error)
+    kinds = (app.title, app.caption, app.markdown, app.header, app.metric, app.code, app.error)
     return " ".join(str(item.value) for kind in kinds for item in kind)
 
 
@@ -98,19 +98,31 @@ def test_no_view_names_a_system_or_an_arm(inside, study, view):
 def test_invites_are_made_shown_once_and_withdrawn(inside, study):
     see(inside, "Raters")
     inside.number_input[0].set_value(3)
+    inside.main.text_input[0].set_value("es, en")
+    inside.main.text_input[1].set_value("https://panel.example/back?cc={code}")
     next(button for button in inside.button if button.label == "Make links").click()
     inside.run()
     links = inside.code[0].value.split()
     assert len(links) == 3 and all(link.startswith("http://raters.example/?t=") for link in links)
     with db.session(study.engine, reading=True) as session:
         states = [serving.enter(session, link.split("t=")[1], NOW) for link in links]
-        code = session.get(RaterRow, states[0].rater_id).code
+        rater = session.get(RaterRow, states[0].rater_id)
+        code, back = rater.code, rater.return_url
+    assert back == "https://panel.example/back?cc={code}" and list(states[0].languages) == ["es", "en"]
     inside.main.selectbox[0].set_value(code)
     next(button for button in inside.button if button.label == "Withdraw the link").click()
     inside.run()
     with db.session(study.engine, reading=True) as session:
         rater = session.scalars(select(RaterRow).where(RaterRow.code == code)).one()
     assert rater.revoked_at is not None
+
+
+def test_a_way_back_that_is_no_web_address_is_refused_in_a_sentence(inside):
+    see(inside, "Raters")
+    inside.main.text_input[1].set_value("panel.example/back")
+    next(button for button in inside.button if button.label == "Make links").click()
+    inside.run()
+    assert "the return address is no web address. https://..." in text(inside) and not inside.code
 
 
 def test_the_table_of_links_is_csv(study):

@@ -8,17 +8,15 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from evalkit.store import files
 from tests.chaos import workshop
-from tests.chaos.phases import Board, child, kill
+from tests.chaos.phases import Board, careless, child, kill
 from tests.chaos.workshop import Check, Workshop
 
+__all__ = ["careless"]
 AIMED = ("write", "sync", "rename")
 SECONDS = 60.0
 """Longer than any of them can take: then it hangs, which is a fault"""
@@ -61,6 +59,8 @@ class Tally:
     swept: int = 0
     """half-written files that kills left and the next run removed"""
     seconds: float = 0.0
+    planted: list[str] | None = None
+    """what was seen with a fault planted, where that is tried beside the kills; None: not tried"""
     wanted: int = 0
     """kills that were asked for; fewer were done if the time was up"""
 
@@ -145,33 +145,3 @@ def _prepare(stage: Stage, shop: Workshop) -> tuple[str, Path, Path]:
 
 def _tidy(shop: Workshop, data: str) -> None:
     shutil.rmtree(shop.root / data, ignore_errors=True)
-
-
-CONTENT = (".png", ".parquet", ".webp", ".html", ".csv", ".svg", ".md", ".tex", ".pdf")
-
-
-@contextmanager
-def careless() -> Iterator[None]:
-    """The planted fault: content is written in place, and a file that is there counts as done."""
-    whole, rename, unlink = files.temporary_name, Path.replace, Path.unlink
-
-    def name(path: Path) -> Path:
-        if path.suffix not in CONTENT:
-            return whole(path)
-        return path.with_name(f".{path.name}.thrown-away.tmp") if path.exists() else path
-
-    def replace(path: Path, target: Any) -> Path:
-        if path.name.endswith(".thrown-away.tmp"):
-            path.unlink()
-            return path
-        return path if str(path) == str(target) else rename(path, target)
-
-    def remove(path: Path, missing_ok: bool = False) -> None:
-        if not (missing_ok and path.suffix in CONTENT):  # what a writer sweeps at its end is the content itself
-            unlink(path, missing_ok)
-
-    files.temporary_name, Path.replace, Path.unlink = name, replace, remove  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        files.temporary_name, Path.replace, Path.unlink = whole, rename, unlink  # type: ignore[method-assign]

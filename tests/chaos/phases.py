@@ -209,3 +209,35 @@ def kill(pid: int) -> None:
     """kill -9, and waits until it is gone."""
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+CONTENT = (".png", ".parquet", ".webp", ".html", ".csv", ".svg", ".md", ".tex", ".pdf")
+
+
+@contextmanager
+def careless() -> Iterator[None]:
+    """The planted fault: content is written in place, and a file that is there counts as done."""
+    from evalkit.store import files
+
+    whole, rename, unlink = files.temporary_name, Path.replace, Path.unlink
+
+    def name(path: Path) -> Path:
+        if path.suffix not in CONTENT:
+            return whole(path)
+        return path.with_name(f".{path.name}.thrown-away.tmp") if path.exists() else path
+
+    def replace(path: Path, target: Any) -> Path:
+        if path.name.endswith(".thrown-away.tmp"):
+            path.unlink()
+            return path
+        return path if str(path) == str(target) else rename(path, target)
+
+    def remove(path: Path, missing_ok: bool = False) -> None:
+        if not (missing_ok and path.suffix in CONTENT):  # what a writer sweeps at its end is the content itself
+            unlink(path, missing_ok)
+
+    files.temporary_name, Path.replace, Path.unlink = name, replace, remove  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        files.temporary_name, Path.replace, Path.unlink = whole, rename, unlink  # type: ignore[method-assign]

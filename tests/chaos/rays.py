@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.engines.clusters import nodes
 
 SITE = Path(__file__).parent / "site"
-NAME, SIZE, IMAGES = "a Ray node", 256, 4
+NAME, SIZE, IMAGES, TWIN_ROUNDS = "a Ray node", 256, 4, 3
 QUICK = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 """A dead node is seen in seconds, instead of half a minute"""
 
@@ -35,28 +35,27 @@ def there() -> bool:
     return find_spec("ray") is not None
 
 
-def node_killed(
-    root: Path, rounds: int, seed: int, *, only: str = "", fault: str = "", until: float = math.inf
-) -> Tally:
+def node_killed(root: Path, rounds: int, seed: int, *, planted: bool = False, until: float = math.inf) -> Tally:
     """Kills a node so many times, each a new one beside one that stays; every other time aimed at a phase.
 
     Args:
-        only: aim every kill at this phase.
-        fault: what is planted in the node's workers (see site/sitecustomize.py).
+        planted: in the end, kill one whose workers write in place (see site/sitecustomize.py); that must be seen.
         until: no further round begins after this moment (time.monotonic).
     """
     shop, dice = _study(root), random.Random(f"{NAME} {seed}")
     tally, started = Tally(NAME, wanted=rounds), time.monotonic()
     with nodes(1, system=QUICK) as cluster:
-        trial = _Trial(shop, cluster, fault)
+        trial = _Trial(shop, cluster)
         counts, duration = trial.undisturbed()
         while tally.kills < rounds and time.monotonic() < until:
-            phase = only or (dice.choice(AIMED) if tally.kills % 2 == 0 else "")
+            phase = dice.choice(AIMED) if tally.kills % 2 == 0 else ""
             stop = (phase, dice.randint(1, max(1, counts[phase] // 2))) if phase else None
             trial.round(tally, stop, dice.uniform(0, duration))
             if tally.too_late > 5 * rounds:
                 tally.faults.append("the command was always through before the node was killed")
                 break
+        if planted and time.monotonic() < until:
+            tally.planted = trial.twin()
     tally.seconds = time.monotonic() - started
     return tally
 
@@ -78,7 +77,9 @@ def _study(root: Path) -> Workshop:
 class _Trial:
     shop: Workshop
     cluster: Any
-    fault: str
+    fault: str = ""
+    made: int = 0
+    """nodes so far"""
 
     def undisturbed(self) -> tuple[dict[str, int], float]:
         """How often the workers of a node enter each phase, and how long the command takes."""
@@ -112,6 +113,16 @@ class _Trial:
         tally.landed.update(landed)
         tally.faults += [f"killed in {landed} {stop or ''}: {fault}" for fault in faults]
 
+    def twin(self) -> list[str]:
+        """What is seen where every worker writes in place, and one is killed in the middle of a picture."""
+        twin, self.fault = Tally(NAME), "careless"
+        _kill(self.cluster, self.cluster.workers[0])
+        self._new(None)  # who goes on must be as careless, or the picture is mended
+        for _ in range(TWIN_ROUNDS):
+            if not twin.faults:
+                self.round(twin, ("write", 1), 0)
+        return twin.faults
+
     def _faults(self) -> list[str]:
         """The command must end by itself as if nothing had happened, and the same command again has nothing to do."""
         shutil.rmtree(self.shop.root / "round", ignore_errors=True)
@@ -129,7 +140,8 @@ class _Trial:
 
     def _new(self, stop: tuple[str, int] | None) -> tuple[Any, Board]:
         """A node whose workers say their phase, and stop where they shall."""
-        path = self.shop.root / "node.board"
+        self.made += 1
+        path = self.shop.root / f"{self.made}.board"
         board = Board(path, new=True)
         told = {"PYTHONPATH": f"{SITE}:{ROOT}", "CHAOS_BOARD": str(path), "CHAOS_FAULT": self.fault}
         told["CHAOS_STOP"] = f"{stop[0]}:{stop[1]}" if stop else ""

@@ -32,8 +32,8 @@ def test_the_twin_content_written_in_place_is_seen(shop, stage):
 @pytest.mark.slow
 @pytest.mark.skipif(not rays.there(), reason="ray is not installed (pip install 'evalkit[ray]')")
 def test_a_killed_ray_node_costs_nothing_and_content_written_in_place_is_seen(tmp_path):
-    assert rays.node_killed(tmp_path / "whole", 2, seed=2).faults == []
-    assert rays.node_killed(tmp_path / "twin", 2, seed=1, only="write", fault="careless").faults
+    tally = rays.node_killed(tmp_path, 2, seed=2, planted=True)
+    assert tally.faults == [] and tally.kills == 2 and tally.planted
 
 
 def test_what_the_time_does_not_suffice_for_is_named():

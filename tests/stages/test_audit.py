@@ -2,6 +2,9 @@
 
 import csv
 import re
+import sys
+from importlib import metadata
+from types import SimpleNamespace
 from zlib import crc32
 
 import numpy as np
@@ -89,6 +92,41 @@ def test_planted_gaps_come_back_with_their_control_and_a_second_run_does_nothing
     assert not audit(resolved, settings).facts["fresh"], "exists means done"
 
 
+def test_what_it_looks_with_counts_a_detector_that_comes_later_is_asked(checkout, settings, planted, monkeypatch):
+    pytest.importorskip("lingua")
+    from evalkit.checks import _doubt
+
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings, systems=("few",))
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "lingua", None)
+        version = metadata.version
+        without.setattr(metadata, "version", lambda name: version("no-" + name if "lingua" in name else name))
+        _doubt._detector.cache_clear()
+        assert audit(resolved, settings).facts["fresh"] and not audit(resolved, settings).facts["fresh"]
+        signed = run.read_table("audit.parquet", "audit").query("measure == 'in doubt'")["signature"]
+        assert set(signed) == {"no language detector installed"}
+    _doubt._detector.cache_clear()
+    assert audit(resolved, settings).facts["fresh"], "lingua is there now"
+    assert not audit(resolved, settings).facts["fresh"]
+
+
+def test_tokenizers_detectors_and_heims_clip_are_told_apart(tmp_path, settings):
+    from evalkit.checks import representation, tokenisation
+    from evalkit.extractors.clip import Checkpoint
+
+    (tmp_path / "tokenizer").mkdir()
+    told = []
+    for text in ("one", "two"):
+        (tmp_path / "tokenizer/vocab.json").write_text(text)
+        told.append(tokenisation.instruments(SimpleNamespace(tokenizers={"few": tmp_path / "tokenizer"})))
+    assert told[0] != told[1] and tokenisation.instruments(SimpleNamespace(tokenizers={})) == []
+    assert not representation.is_at_hand(Checkpoint("some/nowhere", "0" * 40, "nowhere"))
+    assert representation.is_at_hand(Checkpoint(str(tmp_path), None, "here"))
+    wish = SimpleNamespace(audit=SimpleNamespace(heim_compat=False))
+    assert representation.instruments(wish) == [representation.instrument()]
+
+
 def test_the_report_answers_in_one_paragraph_and_shows_one_contact_sheet(checkout, settings, planted):
     write_prompts(checkout)
     resolved, run = audited(checkout, settings)
@@ -167,12 +205,52 @@ def test_images_that_are_not_drawn_yet_are_named(checkout, settings):
         audit(resolved, settings)
 
 
-def test_a_multilingual_metric_scores_each_language_against_its_own_text(checkout, settings, planted):
-    write_prompts(checkout)
-    resolved, run = audited(checkout, settings, systems=("few",), audit={"multilingual": ["clip_score"]})
+def test_english_and_own_text_stand_side_by_side(checkout, settings):
+    """CLIPScore against the English prompt, SigLIP against each language's own; tiny networks in the real layouts."""
+    from evalkit.metrics import clip_score, siglip_multilingual
+    from evalkit.metrics._metric import Picture, Workplace
+    from tests.clip_checkpoint import write_clip
+    from tests.metrics import small_networks
+    from tests.siglip_checkpoint import write_siglip
+
+    write_prompts(checkout, ("en", "es", "hi"), keys=8)
+    small_networks.card(checkout, siglip_multilingual.CARD)
+    write_clip(checkout / "data/weights/small-clip")
+    write_siglip(checkout / "data/weights" / siglip_multilingual.CARD)
+    scored = [{"name": "clip_score", "model": "small-clip"}, "siglip_multilingual"]
+    wish = {"multilingual": ["siglip_multilingual"]}
+    resolved = procedural(checkout, "few", prompts="spoken", metrics=scored, audit=wish)
+    generate(resolved, settings)
     audit(resolved, settings)
-    signed = run.read_table("audit.parquet", "audit").query("measure == 'gap'")["signature"]
-    assert signed.str.contains("own text").all()
+    run = Run(settings.runs_dir / resolved.run_name)
+    table, images = run.read_table("audit.parquet", "audit"), run.read_table("images.parquet", "images")
+    means = table[table["measure"] == "score"].set_index(["group", "lang"])["value"]
+    english = images[images["lang"] == "en"].set_index("prompt_key")["prompt"]
+    for lang, part in images.groupby("lang"):
+        files = [settings.images_dir.joinpath(*path) for path in part["path"].str.split("/")]
+        own = [Picture(*facts) for facts in zip(files, part["sha256"], part["prompt"], strict=True)]
+        against = [
+            Picture(*facts) for facts in zip(files, part["sha256"], part["prompt_key"].map(english), strict=True)
+        ]
+        place, small = Workplace(settings, checkout / "again"), Workplace(settings, checkout / "again", "small-clip")
+        assert means["clip_score", lang] == pytest.approx(clip_score.score(against, small).values.mean(), abs=1e-4)
+        told = siglip_multilingual.score(own, place).values.mean()
+        assert means["siglip_multilingual", lang] == pytest.approx(told, abs=1e-4)
+        if lang != "en":
+            assert told != pytest.approx(siglip_multilingual.score(against, place).values.mean(), abs=1e-4)
+    figures = {block.name: block.subtitle for block in languages.section(run).blocks if block.kind == "figure"}
+    assert "Cross-check" in figures["language-gap-siglip-multilingual"]
+    assert "Cross-check" not in figures["language-gap-clip-score"]
+    trust = next(block for block in languages.section(run).blocks if block.kind == "paragraph")
+    assert any("Cross-check by siglip_multilingual" in point for point in trust.points), trust
+
+
+def test_a_cross_check_needs_a_metric_of_the_study_that_reads_other_languages(checkout, settings):
+    write_prompts(checkout)
+    wish = {"multilingual": ["clip_score"]}
+    with pytest.raises(SpecError, match="clip_score was trained on English") as caught:
+        audit(procedural(checkout, prompts="spoken", metrics=["clip_score"], audit=wish), settings)
+    assert "siglip_multilingual" in caught.value.hint
     with pytest.raises(SpecError, match="no metric among the study's named 'clip_scor'"):
         audit(
             procedural(checkout, prompts="spoken", metrics=["clip_score"], audit={"multilingual": ["clip_scor"]}),

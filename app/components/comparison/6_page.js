@@ -45,6 +45,7 @@ function makePage(root) {
     for (const cast of outbox.all((action) => action.do === "cast" && action.assignment === data.assignment)) {
       local[cast.question] = cast.choice; // kept over F5
     }
+    reported ||= outbox.has((action) => action.do === "report" && action.assignment === data.assignment);
     render();
   }
 
@@ -86,7 +87,7 @@ function makePage(root) {
 
   function enter() {
     local = {};
-    reported = false;
+    reported = Boolean(data.reported);
     clock.stop();
     fill();
     at(".prompt").focus({ preventScroll: true });
@@ -136,7 +137,8 @@ function makePage(root) {
     const waiting = new Set(Object.keys(chosen()).filter(waitsFor));
     questions.mark(chosen(), waiting, (name) => leaving || !pair.revealed || !askable(question(name)));
     at(".foot .next").setAttribute("aria-disabled", String(leaving || !ready()));
-    at(".undo").disabled = leaving || !data.can_undo;
+    at(".undo").disabled = leaving || !data.can_undo || Object.keys(chosen()).length > 0 || reported;
+    at(".prompt").tabIndex = at(".prompt").scrollHeight > at(".prompt").clientHeight ? 0 : -1; // keys scroll it
     const status = at(".status");
     const shown = outbox.failing ? (outbox.refused ? words.kept : words.offline) : trouble;
     status.classList.toggle("trouble", Boolean(shown));

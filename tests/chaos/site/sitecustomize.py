@@ -55,7 +55,7 @@ if "CHAOS_BOARD" in os.environ and (APP or WORKER):
     from tests.chaos.phases import Board, install
 
     if os.environ.get("CHAOS_FAULT") == "careless":
-        from tests.chaos.kills import careless
+        from tests.chaos.phases import careless
 
         kept = careless()
         kept.__enter__()
