@@ -48,7 +48,9 @@ def own_cosine(folder, picture):
 def test_it_is_the_cosine_of_transformers_in_every_script(settings, workplace, pictures):
     folder = write_siglip(settings.root / "data/weights" / CARD)
     found = siglip_multilingual.score(pictures, workplace)
-    assert found.values == pytest.approx([100 * own_cosine(folder, one) for one in pictures], abs=0.2)
+    assert found.values == pytest.approx(
+        [100 * own_cosine(folder, one) for one in pictures], abs=0.02
+    )  # Pillow and torchvision
     assert np.ptp(found.values) > 5
     assert found.reasons[5].startswith("prompt cut: SigLIP did not see its last") and not any(found.reasons[:5])
     assert siglip_multilingual.identity(workplace).startswith(f"{CARD}:")
