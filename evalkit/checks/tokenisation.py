@@ -8,6 +8,7 @@ import pandas as pd
 from evalkit.checks._check import CheckInfo, Finding, Material, Scored
 from evalkit.checks._pairs import differences, scored_images
 from evalkit.checks._tokens import Cut, cuts
+from evalkit.spec.fingerprint import folder_digest
 from evalkit.stats.clustered import clustered_mean, clustered_share
 from evalkit.stats.covariates import Regression, regress
 from evalkit.stats.estimate import Estimate
@@ -27,6 +28,11 @@ info = CheckInfo(
     ),
     citation="Petrov, La Malfa, Torr, Bibi 2023, arXiv 2305.15425 (tokenisation parity)",
 )
+
+
+def instruments(material: Material) -> list[str]:
+    """The tokenizers that are at hand."""
+    return [f"{system}: {folder_digest(folder)}" for system, folder in sorted(material.tokenizers.items())]
 
 
 def check(material: Material) -> list[Finding]:

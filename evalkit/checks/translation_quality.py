@@ -23,6 +23,11 @@ info = CheckInfo(
 )
 
 
+def instruments(_material: Material) -> list[str]:
+    """The language detector, or that there is none."""
+    return [detector_name()]
+
+
 def check(material: Material) -> list[Finding]:
     """By language: share in doubt, share that a person has read, mean similarity of back-translations."""
     doubtful = doubts(material.prompts, material.audit.base, material.audit.doubtful_below)

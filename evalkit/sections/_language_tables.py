@@ -11,7 +11,8 @@ from evalkit.sections._study import Facts
 from evalkit.stats.estimate import Estimate
 
 EXPLORATORY = (
-    "Exploratory: a few languages are few clusters, and the intervals are wide for it. What goes with tokens need not "
+    "Exploratory: a few languages are few clusters, and the intervals are wide for it; where languages differ in "
+    "spread, a 95 % interval covers up to 3 points too seldom. What goes with tokens need not "
     "come from them."
 )
 MEASURES: tuple[tuple[str, str, Callable[[Estimate], str]], ...] = (

@@ -65,12 +65,11 @@ def audit(
     images = gather(run, planned, settings.images_dir, partial=partial)
     with run.lock("audit", wait=settings.wait):
         material = _material(run, resolved, settings, asked, images, progress)
-        facts = _facts(run, chosen, material)
-        if _is_done(run, facts):
+        if _is_done(run, _facts(chosen, material)):
             return _outcome(run, resolved, fresh=False)
         rows = [row for name, check in chosen.items() for row in _findings(name, check, material)]
         shown = _contact_sheet(run, material)
-        _write(run, rows, facts | {"shown": shown})
+        _write(run, rows, _facts(chosen, material) | {"shown": shown})
         add_stage(run, "audit", seconds=time.perf_counter() - started, checks=list(chosen), numbers=len(rows))
     return _outcome(run, resolved, fresh=True)
 
@@ -222,14 +221,14 @@ def _findings(name: str, check: Check, material: Material) -> list[Finding]:
     return found
 
 
-def _facts(run: Run, chosen: dict[str, Check], material: Material) -> dict[str, Any]:
+def _facts(chosen: dict[str, Check], material: Material) -> dict[str, Any]:
     """What audit.json tells; the numbers hang on `inputs`."""
     inputs = [
         content_digest(material.images),
         [prompt.model_dump(mode="json") for prompt in material.prompts],
         [[scored.metric, scored.signature] for scored in material.scores],
         {name: digest(table.astype(str).to_dict("records")) for name, table in material.tables.items()},
-        {name: check.info.version for name, check in chosen.items()},
+        {name: [check.info.version, *_instruments(check, material)] for name, check in chosen.items()},
     ]
     return {
         "inputs": digest(inputs),
@@ -242,6 +241,11 @@ def _facts(run: Run, chosen: dict[str, Check], material: Material) -> dict[str, 
             for name, check in chosen.items()
         },
     }
+
+
+def _instruments(check: Check, material: Material) -> list[str]:
+    """What a check looks with, as it is on this machine now."""
+    return list(check.instruments(material)) if hasattr(check, "instruments") else []
 
 
 def _is_done(run: Run, facts: dict[str, Any]) -> bool:

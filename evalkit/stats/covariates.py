@@ -37,8 +37,9 @@ def regress(
     """Ordinary least squares of `outcome` (rows,) on `covariates` (rows, k), with an intercept.
 
     Variance and degrees of freedom of `bias_reduced`: about ten languages are few clusters (coverage:
-    tests/simulation/LANGUAGE_GAP.md). No interval under 8 prompts or 3 languages; no value where a covariate does not
-    vary.
+    tests/simulation/LANGUAGE_GAP.md): 95 % intervals undercover by up to 3 points where languages differ in spread
+    (.919 at 120 prompts in 11 such languages). No interval under 8 prompts or 3 languages; no value where a covariate
+    does not vary.
     An association: languages that a tokenizer cuts up are also those that a model saw least of.
     """
     y, x = np.asarray(outcome, dtype=np.float64), np.asarray(covariates, dtype=np.float64)

@@ -48,7 +48,8 @@ def gap(
 
 def within_a_third(control: Gap, gaps: list[Gap], *, alpha: float = 0.05) -> Equivalence | None:
     """Whether a control (the base language in other words) is equivalent to the base language: TOST within a third of
-    the smallest gap. None where no language has a gap to set the margin by.
+    the smallest gap in absolute value, of whichever language: one language without a gap leaves hardly any margin. None
+    where no language has a gap to set the margin by.
     """
     sizes = [abs(found.estimate.value) for found in gaps if found.estimate.value]
     return equivalence(control.mean, min(sizes) / 3, alpha=alpha, largest=inf) if sizes else None

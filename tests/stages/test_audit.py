@@ -2,6 +2,9 @@
 
 import csv
 import re
+import sys
+from importlib import metadata
+from types import SimpleNamespace
 from zlib import crc32
 
 import numpy as np
@@ -87,6 +90,41 @@ def test_planted_gaps_come_back_with_their_control_and_a_second_run_does_nothing
     assert lost.to_numpy() == pytest.approx(0.5, abs=0.05), "half of the way from 60 to 30"
     assert table["n"].notna().all() and told.facts["fresh"]
     assert not audit(resolved, settings).facts["fresh"], "exists means done"
+
+
+def test_what_it_looks_with_counts_a_detector_that_comes_later_is_asked(checkout, settings, planted, monkeypatch):
+    pytest.importorskip("lingua")
+    from evalkit.checks import _doubt
+
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings, systems=("few",))
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "lingua", None)
+        version = metadata.version
+        without.setattr(metadata, "version", lambda name: version("no-" + name if "lingua" in name else name))
+        _doubt._detector.cache_clear()
+        assert audit(resolved, settings).facts["fresh"] and not audit(resolved, settings).facts["fresh"]
+        signed = run.read_table("audit.parquet", "audit").query("measure == 'in doubt'")["signature"]
+        assert set(signed) == {"no language detector installed"}
+    _doubt._detector.cache_clear()
+    assert audit(resolved, settings).facts["fresh"], "lingua is there now"
+    assert not audit(resolved, settings).facts["fresh"]
+
+
+def test_tokenizers_detectors_and_heims_clip_are_told_apart(tmp_path, settings):
+    from evalkit.checks import representation, tokenisation
+    from evalkit.extractors.clip import Checkpoint
+
+    (tmp_path / "tokenizer").mkdir()
+    told = []
+    for text in ("one", "two"):
+        (tmp_path / "tokenizer/vocab.json").write_text(text)
+        told.append(tokenisation.instruments(SimpleNamespace(tokenizers={"few": tmp_path / "tokenizer"})))
+    assert told[0] != told[1] and tokenisation.instruments(SimpleNamespace(tokenizers={})) == []
+    assert not representation.is_at_hand(Checkpoint("some/nowhere", "0" * 40, "nowhere"))
+    assert representation.is_at_hand(Checkpoint(str(tmp_path), None, "here"))
+    wish = SimpleNamespace(audit=SimpleNamespace(heim_compat=False))
+    assert representation.instruments(wish) == [representation.instrument()]
 
 
 def test_the_report_answers_in_one_paragraph_and_shows_one_contact_sheet(checkout, settings, planted):

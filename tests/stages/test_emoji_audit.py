@@ -1,6 +1,7 @@
 """The embedded pair was trained on English only: the audit must find its gap, and none between two English wordings."""
 
 import csv
+import re
 import shutil
 
 import pytest
@@ -13,12 +14,13 @@ from evalkit.stages.generate import generate
 from evalkit.store.run import Run
 from tests.conftest import ROOT
 
-FEW, SPOKEN = 10, ("en", "hi", "zh")
+FEW, CONTROL = 10, "en-x-reworded"
+SPOKEN = ("en", CONTROL, "hi", "zh")
 
 
 @pytest.fixture(scope="session")
 def small_audit(tmp_path_factory):
-    """One system at five steps, ten prompts in three languages; the embedded weights."""
+    """One system at five steps, ten prompts in three languages and the control; the embedded weights."""
     pytest.importorskip("torch")
     root = tmp_path_factory.mktemp("audited")
     for folder in ("studies", "data/prompts", "data/questions"):
@@ -50,9 +52,18 @@ def of(table, measure, check="language_gap"):
 
 
 def test_a_gap_is_shown_in_scripts_that_the_pair_never_saw(small_audit):
-    gaps = of(small_audit, "gap")
+    gaps = of(small_audit, "gap").query("lang != @CONTROL")
     assert set(gaps["lang"]) == {"hi", "zh"} and (gaps["p_holm"] < 0.05).all() and (gaps["high"] < 0).all()
     assert (of(small_audit, "share lost")["low"] > 0).all()
+
+
+def test_english_in_a_held_out_wording_is_equivalent_and_a_language_would_not_be(small_audit):
+    """TOST within a third of the smallest gap; its twin: the smallest gap itself lies outside of that margin."""
+    [equal] = of(small_audit, "equivalence").itertuples()
+    margin = float(re.search(r"within ([\d.]+)", equal.note)[1])
+    assert equal.lang == CONTROL and equal.note.startswith("equivalent") and -margin < equal.low < equal.high < margin
+    gaps = of(small_audit, "gap").query("lang != @CONTROL")
+    assert margin == pytest.approx(gaps["value"].abs().min() / 3, rel=0.01) and (gaps["high"] < -margin).all()
 
 
 def test_its_tokenizer_cuts_them_up(small_audit):
