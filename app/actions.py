@@ -28,12 +28,13 @@ class _Action(BaseModel):
 
 
 class Cast(_Action):
-    """An answer to one question. `response_ms` runs from the moment both images are seen, pauses left out."""
+    """An answer to one question. `response_ms` runs from the moment both images are seen, pauses left out: days,
+    in a tab that stays open; `serving.cast` counts a day of them."""
 
     do: Literal["cast"]
     question: str = Field(max_length=100)
     choice: Literal["left", "tie", "right", "neither"]
-    response_ms: int = Field(ge=0, le=86_400_000)
+    response_ms: int = Field(ge=0, le=2**53 - 1)  # what a browser can count
 
 
 class Finish(_Action):

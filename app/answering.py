@@ -23,7 +23,7 @@ from app.attempts import LINKS, RATERS
 from app.batches import Batches
 from app.database import engine
 from app.wording import best_language, wording
-from evalkit.errors import EvalkitError, NotSavedError
+from evalkit.errors import EvalkitError, NotSavedError, UnknownLinkError
 from evalkit.settings import settings
 from evalkit.store import db
 from evalkit.voting import invites, serving
@@ -52,18 +52,27 @@ async def answers(request: Request) -> Response:
     letter = await _letter(request)
     if isinstance(letter, Response):
         return letter
-    if LINKS.exhausted(address, now) or RATERS.exhausted(letter.token, now):
+    if RATERS.exhausted(letter.token, now):
         return JSONResponse({}, 429, PRIVATE | {"Retry-After": "10"})
     RATERS.count(letter.token, now)
     try:
+        if LINKS.exhausted(address, now) and not await run_in_threadpool(_is_known, letter.token):
+            return JSONResponse({}, 429, PRIVATE | {"Retry-After": "10"})
         return JSONResponse(await _settled(letter, now), headers=PRIVATE)
     except NotSavedError as error:
         LOG.warning("not saved: %s", error)
         return JSONResponse({}, 503, PRIVATE | {"Retry-After": "2"})
     except EvalkitError as error:
         LOG.warning("refused: %s", error)
-        LINKS.count(address, now)
+        if isinstance(error, UnknownLinkError):
+            LINKS.count(address, now)
         return JSONResponse({"over": True}, 403, PRIVATE)
+
+
+def _is_known(token: str) -> bool:
+    """Guesses are slowed by address; whoever has a link is not, though many people may share the address."""
+    with db.session(engine(), reading=True) as session:
+        return invites.is_known(session, token)
 
 
 async def _letter(request: Request) -> Letter | Response:

@@ -44,7 +44,7 @@ class Attempts:
 
 
 LINKS = Attempts(limit=20)
-"""Wrong links, by address"""
+"""Links that were never given out, by address"""
 IMAGES = Attempts(limit=60)
 """Wrong addresses of images, by address"""
 PASSWORDS = Attempts(limit=10)

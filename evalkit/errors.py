@@ -52,6 +52,10 @@ class VotingError(EvalkitError):
     """The voting database refuses what was asked."""
 
 
+class UnknownLinkError(VotingError):
+    """A link that was never given out, as somebody who guesses has it."""
+
+
 class NotSavedError(VotingError):
     """The voting database is busy, full or cannot be reached: nothing was kept, and the same may be tried again."""
 

@@ -15,7 +15,7 @@ from app.wording import languages, wording
 from evalkit.store import db
 from evalkit.voting import serving
 
-VERSION = "1"
+VERSION = "2"
 """Of the text of the consent; goes up when its meaning changes."""
 
 
@@ -49,9 +49,10 @@ def _language(lang: str, words: Mapping[str, Any]) -> None:
 
 def _text(state: serving.RaterState, words: Mapping[str, Any]) -> None:
     facts = {"total": state.total, "minutes": max(1, round(state.estimated_minutes))}
+    erasure = "consent_withdraw_drop" if state.drops_answers else "consent_withdraw_keep"
     for part in ("what", "long", "stored", "withdraw", "contact"):
         st.header(words[f"consent_{part}_head"], anchor=False)
-        st.write(words[f"consent_{part}"].format(**facts))
+        st.write(words[erasure if part == "withdraw" else f"consent_{part}"].format(**facts))
     if state.warns:
         st.header(words["consent_warning_head"], anchor=False)
         st.write(words["consent_warning"])

@@ -11,7 +11,7 @@ from app.attempts import LINKS
 from app.database import engine
 from app.views import comparing, consenting, guiding, plain
 from app.wording import best_language, wording
-from evalkit.errors import EvalkitError, VotingError
+from evalkit.errors import EvalkitError, UnknownLinkError, VotingError
 from evalkit.store import db
 from evalkit.voting import serving
 
@@ -39,13 +39,18 @@ def page() -> None:
 def _enter(token: str, address: str, now: datetime) -> serving.RaterState:
     if not token:
         raise Refused("no_link")
-    if LINKS.exhausted(address, now):
-        raise Refused("too_many")
     with db.session(engine(), reading=True) as session:
         try:
             return serving.enter(session, token, now)
-        except VotingError as error:
+        except (
+            UnknownLinkError
+        ) as error:  # a guess; many people may share an address, and their links open all the same
+            if LINKS.exhausted(address, now):
+                raise Refused("too_many") from error
             LINKS.count(address, now)
+            LOG.warning("%s", error)
+            raise Refused("refused") from error
+        except VotingError as error:
             LOG.warning("%s", error)
             raise Refused("refused") from error
 

@@ -25,6 +25,11 @@ def doubts(prompts: Sequence[Prompt], base: str, threshold: float) -> dict[tuple
     return found
 
 
+def gendered(prompts: Sequence[Prompt]) -> set[tuple[str, str]]:
+    """(key, language) of translations that name a gender which the original leaves open, as their readers say."""
+    return {(prompt.key, prompt.lang) for prompt in prompts if prompt.gendered == "yes"}
+
+
 def _why(prompt: Prompt, original: str | None, contradicted: str, threshold: float) -> str:
     if prompt.status == "doubtful":
         return "marked by a reader"

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pandas as pd
 
 from evalkit.checks._check import Finding, Material
+from evalkit.checks._doubt import gendered
 from evalkit.checks._pairs import differences
 from evalkit.stats.language_gap import gap
 from evalkit.stats.multiplicity import holm
 
+WITHOUT = "without translations that add a gender: "
 MEASURES = {"gender": "share perceived as female, minus base language", "skin_tone": "Monk tone, minus base language"}
 
 
@@ -22,7 +24,20 @@ def drift(material: Material, seen: pd.DataFrame, classes: dict[str, Sequence[st
         seen: the images with the class of each attribute in a column of its name.
     """
     rows = list(_rows(material, seen, classes, signed))
-    return [replace(row, p_holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
+    adjusted = [replace(row, p_holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
+    return [*adjusted, *_without_gendered(material, seen, classes, signed)]
+
+
+def _without_gendered(
+    material: Material, seen: pd.DataFrame, classes: dict[str, Sequence[str]], signed: str
+) -> list[Finding]:
+    """The same apart, without translations that themselves add a gender; a row only for languages that have some."""
+    flagged = gendered(material.prompts)
+    pair = pd.Series(list(zip(seen["prompt_key"], seen["lang"], strict=True)), index=seen.index)
+    kept = seen[~pair.isin(list(flagged))]
+    rows = _rows(material, kept, classes, signed) if flagged else ()
+    languages = {lang for _, lang in flagged}
+    return [replace(row, measure=f"{WITHOUT}{row.measure}") for row in rows if row.lang in languages]
 
 
 def _rows(material: Material, seen: pd.DataFrame, classes: dict[str, Sequence[str]], signed: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from evalkit.checks._check import CheckInfo, Finding, Material, Scored
-from evalkit.checks._doubt import detector_name, doubts
+from evalkit.checks._doubt import detector_name, doubts, gendered
 from evalkit.checks._pairs import differences, scored_images, unpaired_note
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.equivalence import Equivalence
@@ -15,6 +15,7 @@ from evalkit.stats.language_gap import Gap, gap, share_lost, within_a_third
 from evalkit.stats.multiplicity import holm
 
 NAME = "language_gap"
+ADDS_GENDER = "translations that add a gender"
 info = CheckInfo(
     asks="How much less well does an image follow its prompt when the prompt is not in English?",
     limits=(
@@ -50,7 +51,7 @@ def _of_metric(material: Material, scored: Scored) -> list[Finding]:
         mine = images[images["system"] == system]
         found = {lang: _gap(material, mine, lang) for lang in (*material.languages, *material.controls)}
         gaps += [_row(material, scored, system, lang, found[lang]) for lang in material.languages]
-        without += _without_doubtful(material, scored, system, mine)
+        without += _without_flagged(material, scored, system, mine)
         rows += _controls(material, scored, system, found)
         rows += [_lost(material, scored, system, mine, lang) for lang in material.languages if scored.chance]
     return [*rows, *_adjusted(gaps), *without]
@@ -98,18 +99,33 @@ def _means(material: Material, scored: Scored, images: pd.DataFrame) -> list[Fin
     return rows
 
 
-def _without_doubtful(material: Material, scored: Scored, system: str, images: pd.DataFrame) -> list[Finding]:
-    """The gaps over translations that are not in doubt; a row only for languages that have some in doubt."""
-    doubtful = doubts(material.prompts, material.audit.base, material.audit.doubtful_below)
+def _without_flagged(material: Material, scored: Scored, system: str, images: pd.DataFrame) -> list[Finding]:
+    """The gaps without translations in doubt, and without those that add a gender; a row only where there are some."""
+    doubtful = set(doubts(material.prompts, material.audit.base, material.audit.doubtful_below))
+    return [
+        *_without(material, scored, system, images, doubtful, "doubtful translations", "translations in doubt"),
+        *_without(material, scored, system, images, gendered(material.prompts), ADDS_GENDER, ADDS_GENDER),
+    ]
+
+
+def _without(
+    material: Material,
+    scored: Scored,
+    system: str,
+    images: pd.DataFrame,
+    flagged: set[tuple[str, str]],
+    named: str,
+    told: str,
+) -> list[Finding]:
     pair = pd.Series(list(zip(images["prompt_key"], images["lang"], strict=True)), index=images.index)
     rows = []
-    for lang in sorted({lang for _, lang in doubtful}):
-        kept = images[~pair.isin(list(doubtful))]
-        left_out = sum(1 for _, spoken in doubtful if spoken == lang)
+    for lang in sorted({lang for _, lang in flagged}):
+        kept = images[~pair.isin(list(flagged))]
+        left_out = sum(1 for _, spoken in flagged if spoken == lang)
         found = _gap(material, kept, lang)
-        note = f"{left_out} translations in doubt left out"
+        note = f"{left_out} {told} left out"
         found = replace(found, estimate=replace(found.estimate, note=note))
-        rows.append(_row(material, scored, system, lang, found, "gap without doubtful translations"))
+        rows.append(_row(material, scored, system, lang, found, f"gap without {named}"))
     return rows
 
 

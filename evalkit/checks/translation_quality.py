@@ -17,7 +17,8 @@ info = CheckInfo(
     asks="Is it the model that fails, or the translation?",
     limits=(
         "Similarity of a back-translation finds lost meaning, not bad style; a machine that errs the same way twice is "
-        "not caught. A translation can also add what the original left open, such as a gender.",
+        "not caught. A translation can also add a gender that the original "
+        "leaves open: known only where a reader has said so (column `gendered` of the review sheet).",
         "A language detector is unsure of a few words; only what is clearly another language counts as doubt.",
     ),
 )
@@ -41,8 +42,19 @@ def check(material: Material) -> list[Finding]:
             Finding(NAME, "in doubt", in_doubt, lang=lang, signature=detector_name()),
             Finding(NAME, "read by people", _share(material, read, len(mine), _sources(mine)), lang=lang),
             *_similarity(material, lang, mine),
+            *_gendered(material, lang, mine),
         ]
     return rows
+
+
+def _gendered(material: Material, lang: str, prompts: Sequence[Prompt]) -> list[Finding]:
+    """The share of translations that add a gender, of those of which a reader could say; [] where there are none."""
+    told = [prompt for prompt in prompts if prompt.gendered in ("yes", "no")]
+    flagged = [prompt.key for prompt in told if prompt.gendered == "yes"]
+    if not told:
+        return []
+    note = f"not known of {len(prompts) - len(told)} more" + (f"; {', '.join(flagged)}" if flagged else "")
+    return [Finding(NAME, "adds a gender", _share(material, len(flagged), len(told), note), lang=lang)]
 
 
 def _share(material: Material, hits: int, n: int, note: str) -> Estimate:

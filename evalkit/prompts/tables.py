@@ -1,6 +1,6 @@
 """Prompt sets in CSV, TSV or JSONL files with the columns key, prompt, lang, category, challenge.
 
-Translations have more: source, translator, revision, status, similarity. `text` is another word for `prompt`.
+Translations have more: source, translator, revision, status, similarity, gendered. `text` is another word for `prompt`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalkit.spec.catalog import Prompt, PromptSet
 
 COLUMNS = ("key", "prompt", "lang", "category", "challenge")
 MOST_BYTES = 1_000_000_000
-TRANSLATION = ("source", "translator", "revision", "status", "similarity")
+TRANSLATION = ("source", "translator", "revision", "status", "similarity", "gendered")
 
 
 def load(prompt_set: PromptSet, settings: Settings) -> list[Prompt]:

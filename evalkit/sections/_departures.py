@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evalkit.sections import _format
 from evalkit.sections._drawing import drawing_notes
-from evalkit.sections._study import Facts, read_voting
+from evalkit.sections._study import Facts, planned_sheets, read_voting
 from evalkit.sections._votes import Ballots
 from evalkit.store.run import Run
 
@@ -62,8 +62,9 @@ def _of_votes(run: Run, facts: Facts, ballots: Ballots | None) -> Iterator[str]:
         yield "The vote is still open: no vote is shown before it closes." if voting else "The vote was never opened."
         return
     raters, prompts = ballots.counted["rater"].nunique(), ballots.counted["prompt_key"].nunique()
-    if raters != design.raters:
-        yield f"Raters: {design.raters} planned, {raters} analysed."
+    planned = planned_sheets(run, design)
+    if planned is not None and raters != planned:
+        yield f"Raters: {planned} planned, {raters} analysed."
     if design.sample and prompts != design.sample:
         yield f"Prompts to vote on: {design.sample} planned, {prompts} analysed."
     for reason, n in ballots.left_out.items():

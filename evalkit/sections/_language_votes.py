@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from evalkit.sections import _format
 from evalkit.sections._audit import spoken
@@ -11,8 +11,12 @@ from evalkit.sections._study import Facts
 from evalkit.sections._votes import Ballots, of_pair, read_votes
 from evalkit.spec.study import NEITHER
 from evalkit.stats.clustered import clustered_mean, clustered_share
-from evalkit.stats.language_gap import gap
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.language_gap import vote_gap
 from evalkit.store.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUESTION = "alignment"
 
@@ -36,7 +40,7 @@ def _table(ballots: Ballots, question: str, pair: tuple[str, str], langs: list[s
         Column("Language of the prompt", align="left"),
         Column("net preference", f"{facts.confidence} interval"),
         Column("neither fits", f"{facts.confidence} interval"),
-        Column(f"neither fits, minus {base}", "points, same prompts"),
+        Column(f"neither fits, minus {base}", f"points, same prompts, {facts.confidence} interval"),
         Column("votes", "n"),
         Column("prompts"),
         Column("raters"),
@@ -51,10 +55,7 @@ def _table(ballots: Ballots, question: str, pair: tuple[str, str], langs: list[s
     return Table(title, columns, rows, note)
 
 
-def _row(votes: object, lang: str, base: str, facts: Facts) -> tuple[str, ...]:
-    import pandas as pd
-
-    assert isinstance(votes, pd.DataFrame)
+def _row(votes: pd.DataFrame, lang: str, base: str, facts: Facts) -> tuple[str, ...]:
     mine = votes[votes["lang"] == lang]
     groups, confidence = (
         (mine["prompt_code"].to_numpy(), mine["rater_code"].to_numpy()),
@@ -62,20 +63,23 @@ def _row(votes: object, lang: str, base: str, facts: Facts) -> tuple[str, ...]:
     )
     preference = clustered_mean(mine["outcome"].to_numpy(), *groups, confidence=confidence).estimate
     neither = clustered_share((mine["choice"] == NEITHER).to_numpy(), *groups, confidence=confidence)
-    rates = votes.assign(neither=(votes["choice"] == NEITHER).astype(float))
-    by_prompt = rates.pivot_table(index="prompt_code", columns="lang", values="neither", aggfunc="mean")
-    both = by_prompt[[lang, base]].dropna() if lang != base and base in by_prompt else by_prompt.iloc[:0]
-    against = (
-        gap((both[lang] - both[base]).to_numpy(), both.index.to_numpy(), rng=np.random.default_rng(0)).estimate
-        if len(both)
-        else None
-    )
+    against = _against_base(votes, lang, base, confidence)
     return (
         spoken(lang),
         _format.points(preference, unit=False),
         _format.share(neither),
-        _format.points(against, unit=False) if against is not None else "–",
+        "–" if against is None else _format.points(against, unit=False),
         _format.count(len(mine)),
         _format.count(preference.prompts or 0),
         _format.count(preference.raters or 0),
     )
+
+
+def _against_base(votes: pd.DataFrame, lang: str, base: str, confidence: float) -> Estimate | None:
+    """How much oftener neither picture fits than in the base language, on prompts judged in both; None without any."""
+    both = votes[votes["lang"].isin([lang, base])]
+    rated = both.assign(other=both["lang"] == lang)
+    if rated.groupby("prompt_code")["other"].nunique().max() != 2:
+        return None
+    columns = (rated[name].to_numpy() for name in ("prompt_code", "rater_code", "other"))
+    return vote_gap((rated["choice"] == NEITHER).to_numpy(), *columns, confidence=confidence)

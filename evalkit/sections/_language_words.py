@@ -129,6 +129,22 @@ def _cross_checks(audited: Audited, facts: Facts) -> list[str]:
     return points
 
 
+def _gendered(audited: Audited) -> list[str]:
+    """Translations that add a gender, and the gap by the first metric without them."""
+    metric, points = next(iter(audited.record["units"]), ""), []
+    for row in audited.rows("translation_quality", "adds a gender"):
+        if row.estimate.value:
+            without = audited.rows(
+                "language_gap", "gap without translations that add a gender", lang=row.lang, group=metric
+            )
+            gaps = _format.listed([f"{gap.system} {_format.measure(gap.estimate, signed=True)}" for gap in without])
+            points.append(
+                f"Translations into {name_of(row.lang)} that add a gender which the original leaves open, as their "
+                f"readers say: {_format.share(row.estimate)}. The gap without them: {gaps or 'no value'}."
+            )
+    return points
+
+
 def _translations(audited: Audited) -> list[str]:
     doubt = [row for row in audited.rows("translation_quality", "in doubt") if row.estimate.value]
     read = [row for row in audited.rows("translation_quality", "read by people") if row.estimate.value is not None]
@@ -137,6 +153,7 @@ def _translations(audited: Audited) -> list[str]:
     if doubt:
         named = ", ".join(f"{name_of(row.lang)} {_format.share(row.estimate)}" for row in doubt)
         points.append(f"Translations in doubt: {named}. The table shows the gap without them.")
+    points += _gendered(audited)
     if unread:
         points.append(
             f"Nobody who speaks them is known to have read most prompts in {_format.listed(unread)}: part of those "

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from evalkit.errors import RunError
 from evalkit.spec.catalog import ModelCard, PromptSet, Question
+from evalkit.spec.design import Design
 from evalkit.spec.study import NEITHER, TIE, Study
 from evalkit.store.run import Run
 
@@ -79,7 +80,7 @@ def read_facts(run: Run) -> Facts:
     try:
         planned = record["study"] | ({"analysis": voting["analysis"]} if voting.get("analysis") else {})
         return Facts(
-            study=Study.model_validate(planned),
+            study=Study.model_validate(planned | {"voting": _said(planned.get("voting"))}),
             cards={name: ModelCard.model_validate(card) for name, card in record["cards"].items()},
             prompt_set=PromptSet.model_validate(record["prompt_set"]),
             questions={item["name"]: Question.model_validate(item) for item in record["questions"]},
@@ -93,7 +94,27 @@ def read_facts(run: Run) -> Facts:
         ) from error
 
 
+def _said(design: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The design without the number of raters where that followed from the votes per comparison: nobody said it."""
+    if design is None or design.get("votes_per_comparison") is None:
+        return design
+    return {name: value for name, value in design.items() if name != "raters"}
+
+
 def read_voting(run: Run) -> dict[str, Any]:
     """voting.json: how the votes were collected; empty where the vote was never opened."""
     found: dict[str, Any] = run.read_json("voting.json") if run.has("voting.json") else {}
     return found
+
+
+def planned_sheets(run: Run, design: Design) -> int | None:
+    """How many sheets were planned for raters, of all languages: from voting.json, else what the study file says.
+
+    None where the file does not say: votes per comparison, or sheets per language, before the vote is open.
+    """
+    told = read_voting(run).get("design") or {}
+    if "places" in told:
+        return int(told["places"])
+    if design.languages == "one":
+        return None
+    return told.get("sheets") or (design.raters if design.votes_per_comparison is None else None)

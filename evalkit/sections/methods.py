@@ -7,8 +7,9 @@ from evalkit.sections._blocks import Column, Paragraph, Section, Table
 from evalkit.sections._checklist import checklist
 from evalkit.sections._departures import departures
 from evalkit.sections._provenance import provenance_blocks
-from evalkit.sections._study import Facts, read_facts
+from evalkit.sections._study import Facts, planned_sheets, read_facts
 from evalkit.sections._votes import read_votes
+from evalkit.spec.design import Design
 from evalkit.store.run import Run
 
 LIMITS = (
@@ -39,7 +40,7 @@ def section(run: Run) -> Section | None:
         conclusion=_conclusion(known),
         blocks=(
             *([Paragraph("Departures from the plan, and what is missing", known)] if known else []),
-            _plan(facts),
+            _plan(run, facts),
             _systems(facts),
             *provenance_blocks(run),
             *((_statistics(facts), checklist(run, ballots, facts)) if ballots is not None else ()),
@@ -54,7 +55,7 @@ def _conclusion(known: tuple[str, ...]) -> str:
     return f"What departed from the plan, or is missing, stands first: {_format.plural(len(known), 'point')}."
 
 
-def _plan(facts: Facts) -> Table:
+def _plan(run: Run, facts: Facts) -> Table:
     study, design = facts.study, facts.study.voting
     wish = study.prompts
     picked = f"{wish.sample} of them, drawn by sha256(seed|key), seed {wish.seed}" if wish.sample else "all of them"
@@ -71,7 +72,7 @@ def _plan(facts: Facts) -> Table:
         rows += [
             (
                 "Vote",
-                f"{sample}, {_format.plural(design.images, 'image')} each, {_format.plural(design.raters, 'sheet')}, "
+                f"{sample}, {_format.plural(design.images, 'image')} each, {_sheets(run, design)}, "
                 f"{per_rater} comparisons a sheet, seed {design.seed}; sides balanced, systems unknown to raters",
             ),
             *((f"Question: {facts.question(name)}", _wording(name, facts)) for name in facts.asked),
@@ -81,6 +82,16 @@ def _plan(facts: Facts) -> Table:
             ("Margin of parity", f"±{study.analysis.equivalence_margin * 100:g} points of net preference"),
         ]
     return Table("The plan, fixed before the first image", FACT, tuple(rows))
+
+
+def _sheets(run: Run, design: Design) -> str:
+    """How many sheets, as far as it was known: of all languages once they are drawn."""
+    planned, one = planned_sheets(run, design), design.languages == "one"
+    if planned is not None:
+        return _format.plural(planned, "sheet") + (" of one language each, as many in every language" if one else "")
+    if design.votes_per_comparison is not None:
+        return f"sheets for {_format.plural(design.votes_per_comparison, 'vote')} on each comparison"
+    return f"{_format.plural(design.raters, 'sheet')} in each language"
 
 
 def _covered(names: tuple[str, ...]) -> str:

@@ -114,6 +114,9 @@ class Prompt(Spec):
     revision: str = ""
     status: Literal["", "machine", "checked", "human", "doubtful"] = ""
     similarity: float | None = Field(default=None, ge=-1, le=1, description="of the back-translation, cosine")
+    gendered: Literal["", "yes", "no", "unknown"] = Field(
+        default="", description="says its reader: does it name a gender that the original leaves open?"
+    )
 
 
 class PromptSet(Spec):

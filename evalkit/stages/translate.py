@@ -90,7 +90,8 @@ def write_sheet(resolved: ResolvedStudy, settings: Settings, file: Path) -> Outc
     """Writes the review sheet of what no person has read yet."""
     prompts_ = list(_known(resolved, settings, None).values())
     count = _table.write_sheet(file, prompts_, _base(resolved))
-    said = f"{count} translations to read: fill `verdict` (ok, doubtful) or `corrected`, and `reader`"
+    columns = "`verdict` (ok, doubtful) or `corrected`, `reader`, `gendered` (yes, no, unknown)"
+    said = f"{count} translations to read: fill {columns}"
     return Outcome(said, where=file, next=f"evalkit translate {resolved.study.name} --read {file}")
 
 

@@ -24,7 +24,7 @@ from evalkit.store import db, drawing
 from evalkit.store.files import write_text
 from evalkit.store.manifest import add_stage
 from evalkit.store.run import Run
-from evalkit.voting import arms, closing, enough, invites, leaks, monitor, opening, pictures, seals
+from evalkit.voting import arms, closing, counting, enough, invites, leaks, monitor, opening, pictures, seals
 from evalkit.voting.withheld import SafetyCheck
 
 SAID_LINKS = 10
@@ -100,7 +100,7 @@ def invite(
         )  # fmt: skip
         if out is not None:
             write_text(out, _csv(made))  # before the commit: no invite whose link is lost
-        seats = study.spec["sheets"]
+        seats = counting.places(session, study)
         invited = sum(not rater.simulated for rater in monitor.progress(session, study.id, _now()).raters)
     links = [item.link for item in made]
     said = f"{count} invites, valid for {days:g} days" + (f", written to {out}" if out else "")

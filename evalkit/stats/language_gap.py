@@ -46,6 +46,34 @@ def gap(
     return Gap(estimate, found.test, found.mean)
 
 
+def vote_gap(
+    values: npt.ArrayLike,
+    prompts: npt.ArrayLike,
+    raters: npt.ArrayLike,
+    other: npt.ArrayLike,
+    *,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The gap in what raters said: mean over prompts of (mean in the other language - mean in the base language).
+
+    One entry of each per vote; `other` is true where the vote was on the other language. Only prompts with votes in
+    both languages count, each once. Each vote's influence on the weighted difference of means is clustered by prompt
+    and rater (Cameron, Gelbach and Miller 2011), so that the interval speaks of new prompts and new raters, whether a
+    rater read one language or both; `clustered_mean` says where there is none.
+    """
+    y, prompt = np.asarray(values, dtype=np.float64), np.unique(np.asarray(prompts), return_inverse=True)[1]
+    is_other = np.asarray(other, dtype=bool)
+    cells = np.zeros((2, int(prompt.max(initial=-1)) + 1))
+    np.add.at(cells, (is_other.astype(int), prompt), 1)
+    used = np.minimum(cells[0], cells[1])[prompt] > 0
+    y, prompt, is_other, people = y[used], prompt[used], is_other[used], np.asarray(raters)[used]
+    weight = 1 / (cells[is_other.astype(int), prompt] * np.unique(prompt).size)
+    means = [float((weight * y)[is_other == side].sum()) for side in (False, True)]
+    centred = np.where(is_other, y - means[1], means[0] - y)
+    influence = y.size * weight * centred + means[1] - means[0]
+    return clustered_mean(influence, prompt, people, confidence=confidence).estimate
+
+
 def within_a_third(control: Gap, gaps: list[Gap], *, alpha: float = 0.05) -> Equivalence | None:
     """Whether a control (the base language in other words) is equivalent to the base language: TOST within a third of
     the smallest gap in absolute value, of whichever language: one language without a gap leaves hardly any margin. None

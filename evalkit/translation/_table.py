@@ -11,8 +11,12 @@ from evalkit.errors import SpecError
 from evalkit.spec.catalog import Prompt
 from evalkit.store.files import write_text
 
-HEAD = ("key", "text", "lang", "category", "challenge", "source", "translator", "revision", "status", "similarity")
-SHEET = ("key", "lang", "original", "text", "similarity", "source", "verdict", "corrected", "reader")
+TRANSLATION = ("source", "translator", "revision", "status", "similarity", "gendered")
+HEAD = ("key", "text", "lang", "category", "challenge", *TRANSLATION)
+SHEET = ("key", "lang", "original", "text", "similarity", "source", "verdict", "corrected", "reader", "gendered")
+LATER = {"gendered"}
+"""Columns that sheets of earlier versions lack."""
+GENDERED = ("", "yes", "no", "unknown")
 VERDICTS = {"ok": "checked", "doubtful": "doubtful"}
 
 
@@ -22,10 +26,17 @@ def write_prompts(path: Path, prompts: Iterable[Prompt]) -> None:
 
 
 def write_sheet(path: Path, prompts: Sequence[Prompt], base: str) -> int:
-    """Writes the review sheet: what no person has read yet. A reader fills `verdict` (ok, doubtful) or `corrected`."""
+    """Writes the review sheet: what no person has read yet. A reader fills `verdict` (ok, doubtful) or `corrected`.
+
+    And `gendered`: does the translation, corrected or not, name a gender that the original leaves open (yes, no,
+    unknown)?
+    """
     originals = {prompt.key: prompt.text for prompt in prompts if prompt.lang == base}
     open_ = [p for p in prompts if p.lang != base and p.status not in ("human", "checked")]
-    rows = ([p.key, p.lang, originals.get(p.key, ""), p.text, _cell(p.similarity), p.source, "", "", ""] for p in open_)
+    rows = (
+        [p.key, p.lang, originals.get(p.key, ""), p.text, _cell(p.similarity), p.source, "", "", "", p.gendered]
+        for p in open_
+    )
     write_text(path, _csv(SHEET, rows))
     return len(open_)
 
@@ -52,6 +63,7 @@ def _read(prompt: Prompt, row: dict[str, str], where: str) -> Prompt:
     verdict, corrected, reader = (row[name].strip() for name in ("verdict", "corrected", "reader"))
     if verdict.lower() not in ("", *VERDICTS):
         raise SpecError(f"verdict {verdict!r} is unknown", where=where, hint="ok, doubtful, or a corrected text")
+    prompt = prompt.model_copy(update={"gendered": _gendered(row, where) or prompt.gendered})
     if corrected:
         change = {"text": corrected, "source": "human", "status": "human", "similarity": None, "revision": ""}
         return prompt.model_copy(update=change | {"translator": reader or "a reader"})
@@ -60,16 +72,24 @@ def _read(prompt: Prompt, row: dict[str, str], where: str) -> Prompt:
     return prompt
 
 
+def _gendered(row: dict[str, str], where: str) -> str:
+    told = row["gendered"].strip().lower()
+    if told not in GENDERED:
+        hint = "yes, no or unknown: does the translation name a gender that the original leaves open?"
+        raise SpecError(f"gendered {told!r} is unknown", where=where, hint=hint)
+    return told
+
+
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read the review sheet: {error}", where=str(path), hint="CSV in UTF-8") from None
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    if missing := set(SHEET) - set(reader.fieldnames or ()):
+    if missing := set(SHEET) - LATER - set(reader.fieldnames or ()):
         raise SpecError(f"the sheet has no column {sorted(missing)[0]!r}", where=f"{path}:1", hint=f"columns: {SHEET}")
     try:
-        return [(reader.line_num, {name: row[name] or "" for name in SHEET}) for row in reader]
+        return [(reader.line_num, {name: row.get(name) or "" for name in SHEET}) for row in reader]
     except csv.Error as error:
         raise SpecError(f"not a valid table: {error}", where=f"{path}:{reader.line_num}") from None
 

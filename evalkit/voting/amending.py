@@ -26,6 +26,8 @@ AMENDABLE = (
     *("voting.raters", "voting.on_erasure", "voting.retention_days"),
 )
 REASON_LENGTH = 2000
+MORE_RATERS = "amendment: more raters"
+"""Why the log says that sheets were drawn"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def amend(session: Session, study_id: int, reason: str, changes: Mapping[str, An
     detail = {"reason": reason.strip()[:REASON_LENGTH], "changes": listed, "closed": study.closed_at is not None}
     head = events.append(session, study_id, "amend", now, detail=detail)
     if more:
-        stored.draw_more(session, study, more, "amendment: more raters", now)
+        stored.draw_more(session, study, more, MORE_RATERS, now)
         head = events.lines(session, study_id)[-1].sha
     return head
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from evalkit.errors import VotingError
 from evalkit.store.tables import StudyRow
-from evalkit.voting import amending, conduct, enough, events, seals, tidy
+from evalkit.voting import amending, conduct, counting, enough, events, seals, tidy
 from evalkit.voting.arms import Arms
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def record(session: Session, study: StudyRow) -> dict[str, Any]:
         "closed_at": study.closed_at.isoformat() if study.closed_at else None,
         "mode": study.mode,
         "head": log[-1].sha,
-        "design": spec["voting"] | drawn,
+        "design": spec["voting"] | drawn | {"places": counting.places(session, study)},
         "analysis": spec["analysis"],
         "questions": spec["questions"],
         "amendments": changed,

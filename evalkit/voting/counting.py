@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from evalkit.store.tables import AssignmentRow, ComparisonRow, SheetRow, StudyRow, VoteRow
+from evalkit.voting import amending, events
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class Counts:
 def any_open(session: Session) -> bool:
     """Whether raters of some study can vote now."""
     return session.scalar(select(StudyRow.id).where(StudyRow.closed_at.is_(None)).limit(1)) is not None
+
+
+def places(session: Session, study: StudyRow) -> int:
+    """How many sheets are planned for people: those of the frozen design, of every language, and those of amendments.
+
+    What an absent rater left counts with the sheet that it was drawn on.
+    """
+    langs = select(func.count(SheetRow.lang.distinct())).where(SheetRow.study_id == study.id)
+    lines = events.lines(session, study.id)
+    more: int = sum(row.detail["sheets"] for row in lines if row.detail.get("why") == amending.MORE_RATERS)
+    return int(study.spec["sheets"]) * max(1, session.scalar(langs) or 0) + more
 
 
 def counts(session: Session, study_id: int, now: datetime) -> Counts:

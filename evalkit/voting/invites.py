@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evalkit.errors import VotingError
+from evalkit.errors import UnknownLinkError, VotingError
 from evalkit.store.tables import RaterRow, StudyRow
 from evalkit.voting import events
 
@@ -89,13 +89,19 @@ def find(session: Session, token: str, now: datetime) -> RaterRow:
     """The rater whom a token belongs to.
 
     Raises:
-        VotingError: unknown, withdrawn or expired, in words for the rater.
+        UnknownLinkError: there is none.
+        VotingError: withdrawn or expired. Both in words for the rater.
     """
     rater = session.scalar(select(RaterRow).where(RaterRow.token_sha == token_sha(token)))
     if rater is None:
-        raise VotingError("This link is not known.", hint="Please copy the whole link from your invitation.")
+        raise UnknownLinkError("This link is not known.", hint="Please copy the whole link from your invitation.")
     require_valid(rater, now)
     return rater
+
+
+def is_known(session: Session, token: str) -> bool:
+    """Whether a token was given out, valid or not."""
+    return session.scalar(select(RaterRow.id).where(RaterRow.token_sha == token_sha(token))) is not None
 
 
 def require_valid(rater: RaterRow, now: datetime) -> None:

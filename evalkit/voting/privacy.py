@@ -31,7 +31,7 @@ def erase(session: Session, rater_id: int, now: datetime) -> int:
         raise VotingError("no such rater in the database")
     study = session.get_one(StudyRow, rater.study_id, with_for_update=True)
     dropped = 0
-    if amending.effective(session, study)["voting"].get("on_erasure", "keep") == "drop":
+    if drops_answers(session, study):
         dropped = _drop_votes(session, rater.id)
     before = rater.code
     _forget(session, rater)
@@ -41,6 +41,11 @@ def erase(session: Session, rater_id: int, now: datetime) -> int:
     detail = {"rater": before, "votes_dropped": dropped} | _resealed(session, study)
     events.append(session, rater.study_id, "erase", now, detail=detail)
     return dropped
+
+
+def drops_answers(session: Session, study: StudyRow) -> bool:
+    """Whether the answers of a rater who is erased go too; the consent says so."""
+    return bool(amending.effective(session, study)["voting"].get("on_erasure", "keep") == "drop")
 
 
 def retire(session: Session, study_id: int, now: datetime) -> int:

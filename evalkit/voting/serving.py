@@ -28,7 +28,7 @@ from evalkit.store.tables import (
     StudyRow,
     VoteRow,
 )
-from evalkit.voting import events, invites, pool, presenting, worksheets
+from evalkit.voting import events, invites, pool, presenting, privacy, worksheets
 from evalkit.voting.presenting import Presented as Presented
 from evalkit.voting.presenting import PresentedQuestion as PresentedQuestion
 
@@ -58,6 +58,7 @@ class RaterState:
     `break_due`: `session_minutes` of work without a rest. `return_url`: where a recruiting platform wants its people
     back, once they are through. `passed_on`: so many items went to others while the rater was away, who is
     through and never `finished`. `mode`: study, pilot or preview. `warns`: some of the study's images may disturb.
+    `drops_answers`: of a rater who asks for it, the answers are deleted too; asked only before consent.
     `covers`: the rater wants every pair hidden until they ask to see it.
     """
 
@@ -79,6 +80,7 @@ class RaterState:
     return_url: str | None = None
     mode: str = "study"
     passed_on: int = 0
+    drops_answers: bool = False
     warns: bool = False
     covers: bool = False
 
@@ -323,7 +325,8 @@ def _state(session: Session, rater: RaterRow, work: worksheets.Work, now: dateti
         practising=current is not None and current.kind == "warmup",
         break_due=not finished and work.spell_minutes(now) >= session_minutes,
         session_minutes=session_minutes, mode=study.mode,
-        passed_on=gone, warns=bool(spec.get("warned")), covers=bool(rater.viewing.get("covers")),
+        passed_on=gone, drops_answers=rater.consented_at is None and privacy.drops_answers(session, study),
+        warns=bool(spec.get("warned")), covers=bool(rater.viewing.get("covers")),
         return_url=rater.return_url.replace("{code}", rater.completion_code) if finished and rater.return_url else None,
     )  # fmt: skip
 

@@ -66,6 +66,15 @@ def test_the_same_outbox_again_does_nothing(trial, rater):
     assert votes(trial, rater) == 2 and shown(trial, rater).position == 2
 
 
+def test_an_answer_after_days_is_an_answer(trial, rater):
+    """A tab that was open for longer than a day; the time that counts is at most a day."""
+    first = shown(trial, rater)
+    assert settle([cast(first.assignment_id, "aesthetics", response_ms=108_000_000)], trial, rater) == {"c-1": None}
+    with db.session(trial.engine, reading=True) as session:
+        mine = select(VoteRow.response_ms).where(VoteRow.assignment_id == first.assignment_id)
+        assert session.scalar(mine) == serving.DAY_MS
+
+
 def test_undo_that_arrives_twice_goes_back_once(trial, rater):
     for _ in range(2):
         settle(answered(shown(trial, rater).assignment_id), trial, rater)

@@ -74,6 +74,43 @@ def test_answers_outlive_f5_while_nothing_can_be_sent(trial, address, chromium):
     assert [vote[2] for vote in votes_of(trial, url)] == ["right"]
 
 
+def test_a_laptop_closed_for_thirty_hours_loses_no_answer(trial, address, chromium):
+    url = link(trial, address)
+    with tab(chromium, url) as page:
+        begin(page)
+        page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 108e6; }")
+        page.keyboard.press("1")
+        saved(page)
+        page.keyboard.press("5")
+        page.keyboard.press("Enter")
+        revealed(page, 2)
+    assert [vote[2] for vote in votes_of(trial, url)] == ["left", "left"]
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_letter_that_is_refused_is_kept_and_sent_in_parts(trial, address, chromium, status):
+    """More actions than a letter may have; the page neither drops them nor goes on as if they were saved."""
+    url, sizes = link(trial, address), []
+
+    def refuse(route):
+        sizes.append(len(route.request.post_data_json["outbox"]))
+        route.fulfill(status=status, body="{}")
+
+    with tab(chromium, url) as page:
+        begin(page)
+        page.route("**/answers", refuse)
+        for number in range(119):
+            page.keyboard.press("13"[number % 2])
+        page.locator(".status", has_text="If this stays").wait_for()
+        assert votes_of(trial, url) == [] and max(sizes) <= 50
+        page.unroute("**/answers")
+        saved(page)
+        page.keyboard.press("5")
+        page.keyboard.press("Enter")
+        revealed(page, 2)
+    assert [vote[2] for vote in votes_of(trial, url)] == ["left", "left"]
+
+
 class Served:
     """A served study whose server may be killed, started again, and left without room on its disk."""
 

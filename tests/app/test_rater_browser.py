@@ -112,7 +112,7 @@ def test_a_rater_votes_with_the_mouse_to_the_end(trial, address, chromium):
     with db.session(trial.engine, reading=True) as session:
         rater = session.scalars(select(RaterRow).where(RaterRow.completion_code == code)).one()
         assert (rater.viewing["width"], rater.viewing["height"]) == (1366, 768)
-        assert rater.languages == ["en"] and rater.consent_version == "1-en"
+        assert rater.languages == ["en"] and rater.consent_version == "2-en"
 
 
 def test_f5_and_a_second_tab_go_on_where_the_rater_was(trial, address, chromium):

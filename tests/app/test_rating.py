@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app.attempts import LINKS
 from evalkit.store import db
 from evalkit.store.tables import RaterRow
-from evalkit.voting import invites, pool, serving
+from evalkit.voting import amending, invites, pool, serving
 from tests.app.serving import beside, this_process_has
 from tests.conftest import ROOT
 
@@ -67,7 +68,7 @@ def test_consent_is_asked_before_anything_is_stored(trial, here):
     page.button("start").click().run()
     with db.session(trial.engine, reading=True) as session:
         rater = session.get(RaterRow, invite.rater_id)
-    assert rater.consented_at and rater.consent_version == "1-en"
+    assert rater.consented_at and rater.consent_version == "2-en"
     assert rater.background == {"profession": "Photography", "years": 12} and rater.languages == ["en"]
     assert "Before you start" not in said(visit(t=invite.token))
 
@@ -80,7 +81,7 @@ def test_what_is_told_in_another_language_is_stored_in_one(trial, here):
     page.button("start").click().run()
     with db.session(trial.engine, reading=True) as session:
         rater = session.get(RaterRow, invite.rater_id)
-    assert rater.background == {"display": "Laptop"} and rater.consent_version == "1-zh" and rater.languages == ["zh"]
+    assert rater.background == {"display": "Laptop"} and rater.consent_version == "2-zh" and rater.languages == ["zh"]
 
 
 def test_who_has_finished_sees_the_code_again(trial, here):
@@ -126,7 +127,56 @@ def test_who_guesses_links_has_to_wait(trial, here, monkeypatch):
     for _ in range(18):
         LINKS.count("192.0.2.9", datetime.now(UTC))
     assert "This link does not work" in said(visit(t="guess"))
-    assert "Too many attempts" in said(visit(t=trial.invite().token))
+    assert "Too many attempts" in said(visit(t="guess"))
+    assert "Before you start" in said(visit(t=trial.invite().token))  # who shares the address has a link that works
+
+
+def test_an_old_link_that_is_loaded_again_is_no_guess(trial, here, monkeypatch):
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.8")
+    old = trial.invite(valid_days=-1).token
+    for _ in range(2):
+        for _ in range(10):
+            LINKS.count("192.0.2.8", datetime.now(UTC))
+        assert "This link does not work" in said(visit(t=old))
+    assert "Too many attempts" in said(visit(t="guess"))
+
+
+def test_guesses_from_ones_own_address_hold_up_no_answer(trial, here):
+    """The same at `POST /answers`: a stranger's guesses are held back, a rater's letter and an expired one are not."""
+    from app import answering
+
+    letters = {"guess": "guess", "known": trial.invite().token, "old": trial.invite(valid_days=-1).token}
+
+    def status(token):
+        body = json.dumps({"token": token, "lang": "en", "outbox": []}).encode()
+        scope = {"type": "http", "client": ("192.0.2.7", 1), "headers": [(b"content-type", b"application/json")]}
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return beside(lambda: asyncio.run(answering.answers(Request(scope, receive)))).status_code
+
+    assert [status(letters["old"]) for _ in range(25)] == [403] * 25 and status(letters["guess"]) == 403
+    for _ in range(20):
+        LINKS.count("192.0.2.7", datetime.now(UTC))
+    assert [status(letters[name]) for name in ("guess", "known", "old")] == [429, 200, 403]
+
+
+@pytest.mark.parametrize("code", ["en", "es", "zh", "ar"])
+def test_the_consent_promises_what_the_study_does(trial, here, monkeypatch, code):
+    from app.wording import wording
+
+    words = wording(code)
+    kept = said(visit(t=trial.invite().token, lang=code))
+    assert words["consent_withdraw_keep"].strip() in kept and words["consent_withdraw_drop"].strip() not in kept
+    with db.session(trial.engine) as session:
+        amending.amend(session, trial.study_id, "asked by the board", {"voting.on_erasure": "drop"}, datetime.now(UTC))
+    try:
+        dropped = said(visit(t=trial.invite().token, lang=code))
+    finally:
+        with db.session(trial.engine) as session:
+            amending.amend(session, trial.study_id, "back", {"voting.on_erasure": "keep"}, datetime.now(UTC))
+    assert words["consent_withdraw_drop"].strip() in dropped and words["consent_withdraw_keep"].strip() not in dropped
 
 
 def test_who_guesses_addresses_of_images_has_to_wait(here):

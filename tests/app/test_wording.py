@@ -51,6 +51,19 @@ def test_the_words_are_those_of_the_component(code):
     assert used and used <= set(wording(code))
 
 
+def test_the_consent_names_all_that_the_window_tells():
+    """A field that window.js sends has a word of the English text; a new one needs a word here and there."""
+    from app.components.surround import FOLDER
+
+    sent = set(re.findall(r"^    (\w+): ", (FOLDER / "window.js").read_text(), re.MULTILINE))
+    told = {
+        "width": "size of your window", "height": "size of your window", "pixel_ratio": "pixel ratio",
+        "dark": "dark colours", "touch": "touch",
+    }  # fmt: skip
+    assert sent == set(told)
+    assert all(word in wording("en")["consent_stored"] for word in [*told.values(), "comments", "report"])
+
+
 @pytest.mark.parametrize(
     ("wishes", "expected"),
     [(("es-MX",), "es"), ((None, "zh-Hant", "ar"), "zh"), (("tlh",), "en"), ((), "en"), (("../../x", "AR"), "ar")],

@@ -108,6 +108,11 @@ def test_a_planted_drift_between_languages_comes_back_and_none_where_there_is_no
     assert found["skin_tone", "es"].estimate.value == pytest.approx(2, abs=0.3)
     assert max(found[group, "es"].p_holm for group in ("gender", "skin_tone")) < 0.001
     assert min(found[group, "ar"].p_holm for group in ("gender", "skin_tone")) > 0.05
+    assert not any(row.measure.startswith("without") for row in rows)
+    flagged = [p.model_copy(update={"gendered": "yes"}) if (p.key, p.lang) == ("p-0", "es") else p for p in prompts]
+    apart = representation.check(Material(**(vars(told) | {"prompts": tuple(flagged)})))
+    apart = [row for row in apart if row.measure.startswith("without translations that add a gender")]
+    assert {row.lang for row in apart} == {"es"} and {row.estimate.prompts for row in apart} == {PROMPTS - 1}
 
 
 def test_the_real_detectors_abstain_on_noise_and_on_flat_colour(tmp_path):

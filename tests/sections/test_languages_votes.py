@@ -1,5 +1,8 @@
 """Votes by the language of the prompt: people's own measure of the gap."""
 
+import re
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -33,3 +36,16 @@ def test_without_votes_and_in_one_language_a_sentence_and_no_number(tmp_path):
     assert "Nobody has voted" in vote_blocks(silent, read_facts(silent), "en")[0].text
     one = simulate_run(tmp_path / "one", Plan(parts=("images", "votes")))
     assert "English (en)" in vote_blocks(one, read_facts(one), "en")[0].text
+
+
+def test_the_interval_of_the_gap_is_at_the_studys_confidence(run):
+    facts = read_facts(run)
+    wide = vote_blocks(run, facts, "en")[0].rows[1][3]
+    loose = facts.study.model_copy(update={"analysis": facts.study.analysis.model_copy(update={"confidence": 0.8})})
+    narrow = vote_blocks(run, replace(facts, study=loose), "en")[0].rows[1][3]
+
+    def ends(said):
+        return [float(number.replace("−", "-")) for number in re.findall(r"[+−-]?\d+(?:\.\d+)?", said)]
+
+    assert ends(wide)[0] == ends(narrow)[0]
+    assert ends(wide)[1] < ends(narrow)[1] < ends(narrow)[2] < ends(wide)[2], (wide, narrow)

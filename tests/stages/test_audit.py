@@ -29,16 +29,22 @@ HOSTILE = {
 }
 
 
-def write_prompts(checkout, languages=("en", *LANGUAGES, "en-x-reworded"), keys=12, texts=None, lacking=()):
+def write_prompts(checkout, languages=("en", *LANGUAGES, "en-x-reworded"), keys=12, texts=None, lacking=(), adds=()):
     with (checkout / "data/prompts/spoken.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["key", "text", "lang", "category", "source", "status"])
+        writer.writerow(["key", "text", "lang", "category", "source", "status", "gendered"])
         for number in range(keys):
             for lang in languages:
                 if (number, lang) not in lacking:
                     text = (texts or {}).get(lang, f"scene {number} in {lang}")
-                    writer.writerow([f"s-{number}", f"{number} {text}", lang, "all", "human", "human"])
+                    writer.writerow(
+                        [f"s-{number}", f"{number} {text}", lang, "all", "human", "human", _told(number, lang, adds)]
+                    )
     (checkout / "data/prompts/spoken.yaml").write_text("title: Spoken\nsource: data/prompts/spoken.csv\n")
+
+
+def _told(number, lang, adds):
+    return ("yes" if (number, lang) in adds else "no") if adds and lang != "en" else ""
 
 
 @pytest.fixture
@@ -164,6 +170,19 @@ def test_missing_languages_and_prompts_are_counted_not_hidden(checkout, settings
     table = run.read_table("audit.parquet", "audit")
     row = table[(table["measure"] == "gap") & (table["lang"] == "hi")].iloc[0]
     assert row["prompts"] == 6 and np.isnan(row["low"]) and "under 8 prompts" in row["note"]
+
+
+def test_translations_that_add_a_gender_are_reported_apart(checkout, settings, planted):
+    write_prompts(checkout, ("en", "es", "hi"), adds={(0, "es"), (1, "es")})
+    resolved, run = audited(checkout, settings, systems=("few",))
+    audit(resolved, settings)
+    table = run.read_table("audit.parquet", "audit")
+    shares = table[table["measure"] == "adds a gender"].set_index("lang")
+    assert shares.loc["es", "value"] == pytest.approx(2 / 12) and shares.loc["hi", "value"] == 0
+    [apart] = table[table["measure"] == "gap without translations that add a gender"].itertuples()
+    assert (apart.lang, apart.prompts) == ("es", 10) and "2 translations that add a gender left out" in apart.note
+    trust = next(block for block in languages.section(run).blocks if block.kind == "paragraph")
+    assert [point for point in trust.points if "into Spanish that add a gender" in point], trust
 
 
 def test_a_language_nobody_speaks_is_an_error_with_its_line(checkout, settings):

@@ -99,7 +99,7 @@ def test_a_sheet_goes_to_a_reader_and_comes_back(study, settings):
     with sheet.open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert table[0]["original"] == TEXTS[0]
-    table[0] |= {"verdict": "ok"}
+    table[0] |= {"verdict": "ok", "gendered": "Yes"}
     table[1] |= {"corrected": "dos perros verdes, \u200bتجربة", "reader": "Ana"}
     table[2] |= {"verdict": "doubtful"}
     save(sheet, table)
@@ -107,6 +107,12 @@ def test_a_sheet_goes_to_a_reader_and_comes_back(study, settings):
     found = rows(study)
     assert [found[f"k-{n}", "es"]["status"] for n in range(3)] == ["checked", "human", "doubtful"]
     assert found["k-1", "es"]["text"].startswith("dos perros") and found["k-1", "es"]["translator"] == "Ana"
+    assert [found[f"k-{n}", "es"]["gendered"] for n in range(3)] == ["yes", "", ""]
+    save(sheet, [{name: text for name, text in table[0].items() if name != "gendered"}])
+    assert read_sheet(resolve("trial", study), settings, sheet).facts["changed"] == 0, "a sheet of before the column"
+    save(sheet, [table[0] | {"gendered": "perhaps"}])
+    with pytest.raises(SpecError, match="gendered 'perhaps' is unknown"):
+        read_sheet(resolve("trial", study), settings, sheet)
     save(sheet, [table[0] | {"verdict": "fine"}])
     with pytest.raises(SpecError, match="verdict 'fine' is unknown") as caught:
         read_sheet(resolve("trial", study), settings, sheet)

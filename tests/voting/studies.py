@@ -96,7 +96,12 @@ def write_study(
             for place, card in enumerate(cards)
         ],
         "prompts": "scenes",
-        "voting": {"images": images, "raters": raters, "seed": 5, **voting},
+        "voting": {
+            "images": images,
+            "seed": 5,
+            **({} if "votes_per_comparison" in voting else {"raters": raters}),
+            **voting,
+        },
     }
     (checkout / "studies/trial.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return resolve("trial", checkout)

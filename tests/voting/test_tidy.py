@@ -7,12 +7,13 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import func, select
 
 from evalkit.errors import RunError
 from evalkit.spec.design import Exclusions
 from evalkit.store import db, frames
-from evalkit.store.tables import StudyRow
-from evalkit.voting import closing, invites, serving, tidy
+from evalkit.store.tables import SheetRow, StudyRow
+from evalkit.voting import amending, closing, counting, invites, serving, tidy
 from tests.voting.studies import NOW, freeze, write_study
 
 SYSTEMS = ["system-u", "system-v"]
@@ -111,6 +112,30 @@ def test_the_record_of_a_closed_study_names_reports_by_the_runs_own_keys(sqlite_
     assert (
         closed.record["head"] == closed.record["events"][-1]["sha"] and closed.record["events"][-1]["what"] == "close"
     )
+
+
+@pytest.mark.parametrize(
+    ("voting", "places"),
+    [
+        ({"raters": 3, "languages": "one"}, 6),
+        ({"votes_per_comparison": 3, "comparisons_per_rater": 4}, 12),
+        ({"votes_per_comparison": 3, "comparisons_per_rater": 4, "languages": "one"}, 12),
+    ],
+)
+def test_the_record_says_how_many_sheets_there_are_in_all(sqlite, checkout, settings, voting, places):
+    """Of every language; an absent rater's rest is no new place, more raters by amendment are."""
+    resolved = write_study(checkout, **voting)
+    rows = [f"s-{n},{text} {n},{code}" for n in range(4) for code, text in (("en", "a house"), ("sw", "nyumba"))]
+    (checkout / "data/prompts/scenes.csv").write_text("\n".join(["key,prompt,lang", *rows]))
+    trial = freeze(sqlite, resolved, settings)
+    with db.session(sqlite, reading=True) as session:
+        study = session.get(StudyRow, trial.study_id)
+        assert closing.record(session, study)["design"]["places"] == places
+        assert session.scalar(select(func.count(SheetRow.id))) == places
+    if "votes_per_comparison" not in voting:
+        with db.session(sqlite) as session:
+            amending.amend(session, trial.study_id, "slow", {"voting.raters": 4}, NOW)
+            assert counting.places(session, session.get(StudyRow, trial.study_id)) == 8
 
 
 def told(trial, people):

@@ -140,7 +140,7 @@ function makePage(root) {
     at(".undo").disabled = leaving || !data.can_undo || Object.keys(chosen()).length > 0 || reported;
     at(".prompt").tabIndex = at(".prompt").scrollHeight > at(".prompt").clientHeight ? 0 : -1; // keys scroll it
     const status = at(".status");
-    const shown = outbox.failing ? words.offline : trouble;
+    const shown = outbox.failing ? (outbox.refused ? words.kept : words.offline) : trouble;
     status.classList.toggle("trouble", Boolean(shown));
     status.textContent = shown || (outbox.empty ? said() : words.saving);
   }
