@@ -20,9 +20,10 @@ def columns(messages: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> NDAr
     """(images, columns): for each image, numbers and texts of the message in which it stands, as seen from its side.
 
     In `{"left_size": 3, "first": "left", "sizes": [3, 4]}` the left image has `<own>_size` 3, `first` <own>,
-    `sizes.<own>` 3 and `sizes.<other>` 4. A number of the whole comparison counts for the left image and against the
-    right one: were comparisons in an order, it would tell what is on the left. What all comparisons have alike tells
-    nothing but the side and is left out; so are addresses, which hold the keys by which labels are known.
+    `sizes.<own>` 3 and `sizes.<other>` 4. A number of the whole comparison counts for the left image alone: were
+    comparisons in an order, it would tell what is on the left; counted against the right image too, each comparison
+    would count twice and the check cry wolf. What all comparisons have alike tells nothing but the side: it is left
+    out, and so are addresses, which hold the keys by which labels are known.
     """
     import numpy as np
 
@@ -33,9 +34,9 @@ def columns(messages: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> NDAr
     names = sorted(name for name, times in found.items() if times > 1)
     table = np.array([[own.get(name, 0.0) for name in names] for own in seen], dtype=float).reshape(len(seen), -1)
     whole = np.array([OWN not in name and OTHER not in name for name in names], dtype=bool)
-    sign = np.array([1.0 if side == SIDES[0] else -1.0 for side in sides])
+    left = np.array([side == SIDES[0] for side in sides])
     centred = table - table.mean(axis=0)
-    return np.asarray(np.where(whole, centred * sign[:, None], centred))
+    return np.asarray(np.where(whole & ~left[:, None], 0.0, centred))
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, str | float]]:

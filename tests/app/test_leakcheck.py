@@ -168,13 +168,7 @@ def one_arm_only(left, right):
     return {f"{side}_cached": True for side, arm in (("left", left), ("right", right)) if arm}
 
 
-def order_of_comparisons(left, right):
-    return {"weight": left - right}
-
-
-@pytest.mark.parametrize(
-    "plant", [both, list_of_two, named_side, one_arm_only, order_of_comparisons], ids=lambda plant: plant.__name__
-)
+@pytest.mark.parametrize("plant", [both, list_of_two, named_side, one_arm_only], ids=lambda plant: plant.__name__)
 def test_the_twins_a_field_in_the_message_is_found(plant, transcript, words, arm_of):
     first = min(arm_of.values())
     arms = {(image.comparison, image.side): int(arm_of[image.key] == first) for image in transcript.images}
