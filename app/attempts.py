@@ -25,7 +25,7 @@ class Attempts:
         """Whether this name has to wait."""
         with self._lock:
             times = self._times.get(name, deque())
-            while times and now - times[0] > self._period:
+            while times and not timedelta(0) <= now - times[0] <= self._period:  # a clock set back locks nobody out
                 times.popleft()
             return len(times) >= self._limit
 

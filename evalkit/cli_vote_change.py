@@ -13,7 +13,7 @@ from evalkit.outcome import Outcome
 
 __all__ = ["vote_app"]
 
-Codes = Annotated[list[str] | None, typer.Option("--rater", help="a rater's code, as `vote invite` gave it")]
+Codes = Annotated[list[str] | None, typer.Option("--rater", help="a rater's code from `vote invite`, or their link")]
 
 
 @vote_app.command("amend")

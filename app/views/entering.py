@@ -14,7 +14,7 @@ from evalkit.settings import settings
 def entered() -> bool:
     """Whether this session may go on; asks for what is needed otherwise."""
     if settings().oidc_client_id is not None and st.user.get("is_logged_in"):
-        return _is_invited(str(st.user.get("email") or ""), bool(st.user.get("email_verified", True)))
+        return _is_invited(str(st.user.get("email") or ""), bool(st.user.get("email_verified", False)))
     if st.session_state.get("entered"):
         return True
     st.title("evalkit: studies", anchor=False)

@@ -28,6 +28,8 @@ from evalkit.translation._translating import Piece, Translating, pieces
 
 DEFAULT_MODEL = "google/madlad400-3b-mt"
 """Apache-2.0. NLLB-200's weights are CC BY-NC 4.0: good for research, not for every user."""
+UNTOLD = "und"
+"""BCP-47's own word for a language that is not said"""
 
 
 def translate(
@@ -72,18 +74,31 @@ def take(resolved: ResolvedStudy, settings: Settings, file: Path) -> Outcome:
         SpecError: a row has a key that the original prompts do not have, or a language that is none.
     """
     base, known = _base(resolved), _known(resolved, settings, None)
-    given = PromptSet(name="given", title=file.name, source=str(file.resolve()))
+    given = PromptSet(name="given", title=file.name, source=str(file.resolve()), languages=[UNTOLD])
     rows = tables.load(given, settings)
+    originals = {key: prompt for (key, lang), prompt in known.items() if lang == base}
     keys = {key for key, _ in known}
     for prompt in rows:
         if prompt.key not in keys:
             raise registry.unknown("prompt", prompt.key, keys, where=str(file))
+        _check_language(prompt, originals[prompt.key], file)
         human = prompt.source or "human"
         status = prompt.status or ("human" if human == "human" else prompt.status)
-        known[prompt.key, prompt.lang] = prompt.model_copy(update={"source": human, "status": status})
+        own = {name: getattr(originals[prompt.key], name) for name in ("category", "challenge")}
+        known[prompt.key, prompt.lang] = prompt.model_copy(update={"source": human, "status": status, **own})
     _keep(resolved, settings, known, base)
     said = f"{len(rows)} translations taken into {resolved.prompt_set.source}"
     return Outcome(said, where=_path(resolved, settings), next=f"evalkit check {resolved.study.name}")
+
+
+def _check_language(prompt: Prompt, original: Prompt, file: Path) -> None:
+    """A translation says its language, and is no other text in the language of the original."""
+    if prompt.lang == UNTOLD:
+        hint = "add a column `lang` with BCP-47 tags, as es or zh"
+        raise SpecError(f"prompt {prompt.key!r} does not say its language", where=str(file), hint=hint)
+    if prompt.lang == original.lang and prompt.text != original.text:
+        hint = "leave the rows of the originals out, or make a prompt set of these texts"
+        raise SpecError(f"prompt {prompt.key!r}: the original would be overwritten", where=str(file), hint=hint)
 
 
 def write_sheet(resolved: ResolvedStudy, settings: Settings, file: Path) -> Outcome:

@@ -66,9 +66,11 @@ def revoke(resolved: ResolvedStudy, settings: Settings, *, codes: Sequence[str])
         raise VotingError("nobody was named", hint="--rater CODE, as `vote invite` gave it")
     with db.session(db.connect(settings)) as session:
         study = opening.require_study(session, resolved)
-        for code in codes:
-            invites.revoke(session, invites.by_code(session, study.id, code).id, datetime.now(UTC))
-    return Outcome(f"withdrawn: {', '.join(codes)}", facts={"codes": list(codes)})
+        raters = [invites.by_code(session, study.id, code) for code in codes]
+        for rater in raters:
+            invites.revoke(session, rater.id, datetime.now(UTC))
+        known = [rater.code for rater in raters]
+    return Outcome(f"withdrawn: {', '.join(known)}", facts={"codes": known})
 
 
 def erase(resolved: ResolvedStudy, settings: Settings, *, codes: Sequence[str] = (), due: bool = False) -> Outcome:

@@ -77,10 +77,10 @@ def vote_gap(
 def within_a_third(control: Gap, gaps: list[Gap], *, alpha: float = 0.05) -> Equivalence | None:
     """Whether a control (the base language in other words) is equivalent to the base language: TOST within a third of
     the smallest gap in absolute value, of whichever language: one language without a gap leaves hardly any margin. None
-    where no language has a gap to set the margin by.
+    where no language has a gap to set the margin by, or one a gap of exactly none.
     """
-    sizes = [abs(found.estimate.value) for found in gaps if found.estimate.value]
-    return equivalence(control.mean, min(sizes) / 3, alpha=alpha, largest=inf) if sizes else None
+    sizes = [abs(found.estimate.value) for found in gaps if found.estimate.value is not None]
+    return equivalence(control.mean, min(sizes) / 3, alpha=alpha, largest=inf) if min(sizes, default=0) > 0 else None
 
 
 def share_lost(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -128,12 +129,14 @@ def revoke(session: Session, rater_id: int, now: datetime) -> None:
 
 
 def by_code(session: Session, study_id: int, code: str) -> RaterRow:
-    """The rater of a study with this pseudonym, as `vote invite` printed it.
+    """The rater of a study with this pseudonym, as `vote invite` wrote it, or with this link.
 
     Raises:
         VotingError: there is none.
     """
-    rater = session.scalar(select(RaterRow).where(RaterRow.study_id == study_id, RaterRow.code == code.strip()))
+    linked = parse_qs(urlsplit(code.strip()).query).get("t", [""])[0]
+    known = RaterRow.token_sha == token_sha(linked) if linked else RaterRow.code == code.strip()
+    rater = session.scalar(select(RaterRow).where(RaterRow.study_id == study_id, known))
     if rater is None:
         raise VotingError(f"no rater {code!r} in this study", hint="the codes are in the file of the invites")
     return rater

@@ -12,7 +12,16 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, false, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from evalkit.store.tables import AssignmentRow, ComparisonRow, EventRow, RaterRow, ReportRow, SheetRow, VoteRow
+from evalkit.store.tables import (
+    AssignmentRow,
+    CommentRow,
+    ComparisonRow,
+    EventRow,
+    RaterRow,
+    ReportRow,
+    SheetRow,
+    VoteRow,
+)
 from evalkit.voting import events, seals
 
 _WHOLE = selectinload(SheetRow.assignments).options(
@@ -22,8 +31,8 @@ _WHOLE = selectinload(SheetRow.assignments).options(
 
 
 def untouched(assignment: AssignmentRow | None) -> bool:
-    """Whether nothing was answered or reported on it yet."""
-    return assignment is None or not (assignment.votes or assignment.reports)
+    """Whether nothing was answered, reported or said on it yet."""
+    return assignment is None or not (assignment.votes or assignment.reports or assignment.comment)
 
 
 def leftovers(session: Session, rater: RaterRow, readable: ColumnElement[bool], now: datetime) -> SheetRow | None:
@@ -74,11 +83,12 @@ def _something_left() -> ColumnElement[bool]:
     """Sheets with a comparison that counts and was never touched."""
     answered = exists().where(VoteRow.assignment_id == AssignmentRow.id)
     reported = exists().where(ReportRow.assignment_id == AssignmentRow.id)
+    said = exists().where(CommentRow.assignment_id == AssignmentRow.id)
     return exists(
         select(AssignmentRow.id)
         .join(ComparisonRow, AssignmentRow.comparison_id == ComparisonRow.id)
         .where(AssignmentRow.sheet_id == SheetRow.id, AssignmentRow.finished_at.is_(None))
-        .where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1, ~answered, ~reported)
+        .where(ComparisonRow.kind == "vote", AssignmentRow.occasion == 1, ~answered, ~reported, ~said)
         .offset(0)
         .correlate(SheetRow)
     )

@@ -1,4 +1,4 @@
-"""The embedded pair was trained on English only: the audit must find its gap, and none between two English wordings."""
+"""The embedded pair was trained on English only: the audit must find its gap, and two English wordings equivalent."""
 
 import csv
 import re

@@ -89,6 +89,24 @@ def test_translations_of_people_are_taken_and_strangers_refused(study, settings)
         take(resolve("trial", study), settings, study / "bad.csv")
 
 
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("key,text\nk-0,una manzana roja\n", "does not say its language"),
+        ("key,lang,text\nk-0,en,a green apple\n", "the original would be overwritten"),
+    ],
+)
+def test_no_import_touches_the_originals(study, settings, table, fault):
+    (study / "bad.csv").write_text(table)
+    with pytest.raises(SpecError, match=fault):
+        take(resolve("trial", study), settings, study / "bad.csv")
+    (study / "same.csv").write_text(f"key,lang,text,category\nk-0,en,{TEXTS[0]},\nk-0,es,una manzana,other\n")
+    take(resolve("trial", study), settings, study / "same.csv")
+    found = rows(study)
+    assert found["k-0", "en"]["text"] == TEXTS[0]
+    assert found["k-0", "es"]["category"] == found["k-0", "en"]["category"]
+
+
 def test_a_sheet_goes_to_a_reader_and_comes_back(study, settings):
     (study / "given.csv").write_text(
         "key,lang,text,source\n" + "".join(f"k-{n},es,texto {n},machine\n" for n in range(3)), encoding="utf-8"

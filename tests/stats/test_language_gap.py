@@ -60,6 +60,8 @@ def test_a_control_is_equivalent_within_a_third_of_the_smallest_gap_and_a_plante
     assert fine.equivalent and fine.margin == pytest.approx(abs(gaps[0].estimate.value) / 3)
     assert shifted.equivalent is False
     assert within_a_third(gaps[0], []) is None
+    none = gap(np.zeros(48), prompts, rng=rng())
+    assert within_a_third(gaps[0], [*gaps, none]) is None  # a third of no gap is no margin
 
 
 def test_share_lost_is_a_ratio_with_its_delta_interval():

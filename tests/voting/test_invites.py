@@ -59,6 +59,16 @@ def test_a_link_expires_and_can_be_withdrawn(trial):
         invites.revoke(session, 10**6, NOW)
 
 
+def test_a_rater_is_found_by_code_or_by_the_link_that_they_hold(trial):
+    first, second = make(trial, 2)
+    with db.session(trial.engine, reading=True) as session:
+        for named in (second.code, f" {second.link} ", f"{second.link}&lang=es"):
+            assert invites.by_code(session, trial.study_id, named).id == second.rater_id
+        for named in ("nobody", first.link.replace(first.token, "x" * 43), first.token):
+            with pytest.raises(VotingError, match="no rater"):
+                invites.by_code(session, trial.study_id, named)
+
+
 def test_erasing_removes_the_person_and_keeps_the_votes(trial):
     invite = make(trial)[0]
     with db.session(trial.engine) as session:

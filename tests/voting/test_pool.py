@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from evalkit.errors import VotingError
 from evalkit.store import db
-from evalkit.store.tables import AssignmentRow, ComparisonRow, RaterRow, SheetRow, VoteRow
+from evalkit.store.tables import AssignmentRow, CommentRow, ComparisonRow, RaterRow, SheetRow, VoteRow
 from evalkit.voting import enough, events, monitor, pool, seals, serving, tidy, worksheets
 from tests.voting.studies import NOW, Trial, freeze, write_study
 
@@ -40,6 +40,23 @@ def test_a_sheet_that_nobody_works_on_returns_to_the_pool_after_its_time(trial):
     with db.session(trial.engine, reading=True) as session:
         assert seals.verify(session, trial.study_id) == []
         assert [row.what for row in events.lines(session, trial.study_id)] == ["open", "invite", "pool"]
+
+
+def test_a_comment_stays_with_who_wrote_it(trial):
+    """Only what nobody touched goes to another rater, who would else read it, and be named as its writer."""
+    first, *raters, late = trial.arrive(5, valid_days=90)
+    for rater in (first, *raters):
+        trial.answer(rater)
+    shown = trial.show(first)
+    with db.session(trial.engine) as session:
+        serving.comment(session, first, shown.assignment_id, "my uncle's tower", NOW)
+        session.execute(update(RaterRow).where(RaterRow.id == first).values(revoked_at=NOW))
+    assert trial.show(late, after(1)).total == 6
+    with db.session(trial.engine, reading=True) as session:
+        (owner,) = session.scalars(
+            select(SheetRow.rater_id).join(AssignmentRow).join(CommentRow, CommentRow.assignment_id == AssignmentRow.id)
+        )
+    assert owner == first
 
 
 def test_work_holds_a_sheet_and_who_comes_back_goes_on_with_what_is_left(trial):
