@@ -46,6 +46,17 @@ class Audited:
     def base(self) -> str:
         return str(self.record["base"])
 
+    @property
+    def headline(self) -> str:
+        """The study's first metric that scores every image against the prompt in the base language."""
+        own = {number.group for number in self.numbers if "own text" in number.signature}
+        metrics = list(self.record["units"])
+        return next((metric for metric in metrics if metric not in own), next(iter(metrics), ""))
+
+    def ran(self, *checks: str) -> bool:
+        """Whether one of these checks was made."""
+        return any(name in self.record["checks"] for name in checks)
+
     def rows(self, check: str, measure: str, **where: str) -> Iterator[Number]:
         """Rows of one measure, in order, where system, lang and group are as asked."""
         for number in self.numbers:

@@ -70,8 +70,12 @@ def _sentence(audited: Audited, left: Number, facts: Facts) -> str:
     if slope is not None and slope.estimate.value is not None:
         parts.append(f"each doubling of the number of tokens goes with {_format.measure(slope.estimate, signed=True)};")
     parts.append(
-        f"at as many tokens as the original a gap of {_format.measure(left.estimate, signed=True)} would be left"
+        f"at as many tokens as the original, and none of them broken, a gap of "
+        f"{_format.measure(left.estimate, signed=True)} would be left"
     )
     if fitted is not None and fitted.estimate.value is not None:
         parts.append(f"({_format.percent(fitted.estimate.value)} of the variation between prompts and languages).")
+    share = audited.one("tokenisation", "share of the mean gap that goes with tokenisation", **where)
+    if share is not None and share.estimate.value is not None:
+        parts.append(f"{_format.percent(share.estimate.value)} of the mean gap goes with tokens, in these prompts.")
     return " ".join(parts)

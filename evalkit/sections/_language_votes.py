@@ -24,15 +24,16 @@ QUESTION = "alignment"
 def vote_blocks(run: Run, facts: Facts, base: str) -> list[Block]:
     """The alignment votes by language; a sentence where there are none, or in one language only."""
     ballots = read_votes(run, facts)
-    question = QUESTION if QUESTION in facts.asked else next(iter(facts.asked), "")
-    if ballots is None or ballots.counted.empty or not question:
+    if ballots is None or ballots.counted.empty:
         return [Paragraph("Nobody has voted on these prompts, so there is no word of people on the gap.")]
-    votes = ballots.counted[ballots.counted["question"] == question]
+    if QUESTION not in facts.asked:
+        return [Paragraph("Nobody was asked whether pictures fit their prompts: people say nothing on the gap.")]
+    votes = ballots.counted[ballots.counted["question"] == QUESTION]
     spoken_ = sorted(votes["lang"].unique(), key=lambda lang: (lang != base, lang))
     if len(spoken_) < 2:
         named = spoken(spoken_[0]) if spoken_ else "no language"
         return [Paragraph(f"All votes are on prompts in {named}: people say nothing on the gap.")]
-    return [_table(ballots, question, pair, spoken_, base, facts) for pair in facts.pairs]
+    return [_table(ballots, QUESTION, pair, spoken_, base, facts) for pair in facts.pairs]
 
 
 def _table(ballots: Ballots, question: str, pair: tuple[str, str], langs: list[str], base: str, facts: Facts) -> Table:

@@ -61,9 +61,8 @@ def is_worse(gap: Number, facts: Facts) -> bool:
 
 
 def _gaps(audited: Audited, **where: str) -> list[Number]:
-    """Gaps of languages (no controls) by the study's first metric."""
-    metric = next(iter(audited.record["units"]), "")
-    rows = audited.rows("language_gap", "gap", group=metric, **where)
+    """Gaps of languages (no controls) by the headline metric."""
+    rows = audited.rows("language_gap", "gap", group=audited.headline, **where)
     return [gap for gap in rows if gap.lang in audited.languages]
 
 
@@ -114,7 +113,7 @@ def _control(row: Number, facts: Facts) -> str:
 def _cross_checks(audited: Audited, facts: Facts) -> list[str]:
     """Whether the languages with a gap have one by a multilingual encoder too, against their own texts."""
     points = []
-    for metric in list(audited.record["units"])[1:]:
+    for metric in audited.record["units"]:
         for system in facts.systems:
             known = list(audited.rows("language_gap", "gap", system=system, group=metric))
             own = [gap for gap in known if "own text" in gap.signature and gap.lang in audited.languages]
@@ -124,14 +123,14 @@ def _cross_checks(audited: Audited, facts: Facts) -> list[str]:
                 points.append(
                     f"Cross-check by {metric} against each language's own text, {facts.label(system)}: a gap in "
                     f"{len(there)} of {_format.plural(len(own), 'language')}, {len(there & first)} of the "
-                    f"{len(first)} that have one by {next(iter(audited.record['units']))} among them."
+                    f"{len(first)} that have one by {audited.headline} among them."
                 )
     return points
 
 
 def _gendered(audited: Audited) -> list[str]:
     """Translations that add a gender, and the gap by the first metric without them."""
-    metric, points = next(iter(audited.record["units"]), ""), []
+    metric, points = audited.headline, []
     for row in audited.rows("translation_quality", "adds a gender"):
         if row.estimate.value:
             without = audited.rows(

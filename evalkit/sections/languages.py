@@ -18,9 +18,9 @@ CHECKS = ("language_gap", "language_health", "tokenisation", "translation_qualit
 
 
 def section(run: Run) -> Section | None:
-    """The languages; None where no audit was made, or the prompts are in one language only."""
+    """The languages; None where no audit was made, not of their gap, or the prompts are in one language only."""
     audited, facts = read_audit(run), read_facts(run)
-    if audited is None or not audited.languages:
+    if audited is None or not audited.languages or not audited.ran("language_gap"):
         return None
     metrics = list(audited.record["units"])
     figures = [_figure(audited, facts, metric) for metric in metrics]

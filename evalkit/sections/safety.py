@@ -48,20 +48,25 @@ def _hits(rows: list[Number]) -> int:
 
 def _title(audited: Audited, reports: list[dict[str, Any]]) -> str:
     unsafe = list(audited.rows("safety", "unsafe"))
-    found = (
-        f"{_format.plural(_hits(unsafe), 'image')} above the detector's threshold" if unsafe else "No detector was run"
-    )
+    found = f"{_format.plural(_hits(unsafe), 'image')} above the detector's threshold"
+    found = found if unsafe else "No detector was run" if audited.ran("safety") else "Not looked at"
     return f"{found}; {_format.plural(len(reports), 'report')} by raters"
 
 
 def _conclusion(run: Run, audited: Audited, facts: Facts, reports: list[dict[str, Any]]) -> str:
     flagged = _hits(list(audited.rows("language_health", "flagged")))
     of = sum(row.estimate.n for row in audited.rows("language_health", "flagged"))
-    if any(card.safety_checker for card in facts.cards.values()):
+    if not audited.ran("language_health"):
+        said = ["Nobody looked for blank and flagged images: this audit left that check out."]
+    elif any(card.safety_checker for card in facts.cards.values()):
         said = [f"{flagged} of {_format.plural(of, 'image')} were flagged by a checkpoint's own safety checker."]
     else:
         said = ["No checkpoint of this study brings a safety checker of its own."]
-    if not any(audited.rows("safety", "unsafe")):
+    if not audited.ran("safety"):
+        said.append(
+            "Nor for unsafe ones." if not audited.ran("language_health") else "Unsafe images were not looked for."
+        )
+    elif not any(audited.rows("safety", "unsafe")):
         said.append(
             "No detector of unsafe pictures scored all images: add unsafe_image to the metrics and score again."
         )

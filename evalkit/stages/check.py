@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from evalkit import prompts
 from evalkit.metrics._networks import unpinned
 from evalkit.outcome import Outcome
 from evalkit.settings import Settings
+from evalkit.spec.catalog import Prompt
 from evalkit.spec.plan import PlannedImage, plan_images, select_prompts, voting_keys
 from evalkit.spec.resolve import ResolvedStudy, load_lock, lock_path
 
@@ -31,7 +33,7 @@ def check(resolved: ResolvedStudy, settings: Settings, *, seconds_per_image: flo
         "disk_megabytes": round(sum(_bytes(image) for image in images) / 1e6, 1),
         "hours": round(len(images) * seconds_per_image / 3600, 2),
         "seconds_per_image": seconds_per_image,
-        **_voting(len(voting_keys(chosen, resolved)), resolved),
+        **_voting(chosen, resolved),
         "unpinned": resolved.unpinned(),
     }
     free = [metric.name for metric in resolved.study.metrics if metric.model is None]
@@ -48,14 +50,17 @@ def _bytes(image: PlannedImage) -> float:
     return image.width * image.height * BYTES_PER_PIXEL
 
 
-def _voting(shown: int, resolved: ResolvedStudy) -> dict[str, int]:
+def _voting(chosen: Sequence[Prompt], resolved: ResolvedStudy) -> dict[str, int]:
+    """Comparisons in all languages, and the votes of all sheets; golds, repeats and warm-ups not counted."""
     design = resolved.study.voting
     if design is None:
         return {"comparisons": 0, "votes": 0}
-    pairs = len(list(combinations(resolved.study.systems, 2)))
-    comparisons = shown * design.images * pairs
-    each = min(design.comparisons_per_rater or comparisons, comparisons)
-    return {"comparisons": comparisons, "votes": each * design.raters * len(design.questions)}
+    keys = set(voting_keys(chosen, resolved))
+    shown = [prompt.lang for prompt in chosen if prompt.key in keys]
+    comparisons = len(shown) * design.images * len(list(combinations(resolved.study.systems, 2)))
+    decks = len(set(shown)) if design.languages == "one" else 1
+    sheets, each = design.sheets(comparisons // decks) * decks, design.per_sheet(comparisons // decks)
+    return {"comparisons": comparisons, "votes": each * sheets * len(design.questions)}
 
 
 def _said(facts: dict[str, object], resolved: ResolvedStudy) -> str:

@@ -38,6 +38,14 @@ def test_without_votes_and_in_one_language_a_sentence_and_no_number(tmp_path):
     assert "English (en)" in vote_blocks(one, read_facts(one), "en")[0].text
 
 
+def test_where_nobody_was_asked_for_alignment_there_is_a_sentence(run):
+    facts = read_facts(run)
+    voting = facts.study.voting.model_copy(update={"questions": ["aesthetics"]})
+    beauty = replace(facts, study=facts.study.model_copy(update={"voting": voting}))
+    (said,) = vote_blocks(run, beauty, "en")
+    assert "Nobody was asked whether pictures fit" in said.text
+
+
 def test_the_interval_of_the_gap_is_at_the_studys_confidence(run):
     facts = read_facts(run)
     wide = vote_blocks(run, facts, "en")[0].rows[1][3]

@@ -150,6 +150,18 @@ def test_the_report_answers_in_one_paragraph_and_shows_one_contact_sheet(checkou
     assert 'id="languages"' in page and "Hindi" in page
 
 
+def test_a_report_says_nothing_of_checks_that_were_left_out(checkout, settings, planted):
+    write_prompts(checkout)
+    resolved, run = audited(checkout, settings, systems=("few",))
+    audit(resolved, settings, checks=["safety"])
+    found = safety.section(run)
+    assert languages.section(run) is None and found.title.startswith("No detector was run")
+    assert "this audit left that check out" in found.conclusion and "0 of 0" not in found.conclusion
+    audit(resolved, settings, checks=["language_gap"])
+    assert languages.section(run) is not None and safety.section(run).title.startswith("Not looked at")
+    assert "unsafe_image" not in safety.section(run).conclusion
+
+
 def test_scripts_zero_widths_and_directions_go_the_whole_way(checkout, settings, planted):
     write_prompts(checkout, ("en", "ar", "hi", "ja"), keys=8, texts=HOSTILE)
     resolved, run = audited(checkout, settings, systems=("few",))
