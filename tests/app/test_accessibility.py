@@ -155,7 +155,7 @@ def in_the_width(page, *parts):
 
 def test_at_400_percent_consent_and_instructions_are_not_cut_off(trial, address, chromium):
     with tab(chromium, link(trial, address), ZOOMED) as page:
-        page.get_by_text("About you").click()
+        page.get_by_text("About you (optional)").click()
         page.get_by_text("What do you look at?").wait_for()
         in_the_width(page, ".st-key-sheet", ".st-key-start button", ".st-key-display", ".st-key-language")
         page.get_by_text("I have read this").click()
