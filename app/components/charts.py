@@ -55,7 +55,7 @@ def speed(raters: Sequence[RaterProgress]) -> alt.LayerChart:
     table = _table(raters).dropna(subset=["seconds"])
     rows = _rows(table.sort_values("seconds"))
     scale = alt.Scale(type="symlog", domainMin=0)
-    dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1)
+    dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1, aria=False)
     where = alt.X("seconds:Q", scale=scale, title="median seconds to an answer", axis=alt.Axis(tickCount=5, grid=False))
     return alt.layer(_line("seconds", 1), dots.encode(y=rows, x=where, color=_who(table)))
 
@@ -66,7 +66,7 @@ def sides(raters: Sequence[RaterProgress]) -> alt.LayerChart:
     rows = _rows(table.sort_values("left_share"))
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
     where = alt.X("left_share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title="left among the votes for a side")
-    dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1)
+    dots = alt.Chart(table, height=alt.Step(ROW)).mark_circle(size=70, opacity=1, aria=False)
     said = alt.Chart(table).mark_text(align="left", dx=8).encode(y=rows, x=where, text="n:N")
     return alt.layer(_line("left_share", 0.5), dots.encode(y=rows, x=where, color=_who(table)), said)
 
@@ -87,7 +87,7 @@ def shares(raters: Sequence[RaterProgress], good: str, of: str, title: str) -> a
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
     where = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title=title)
     base = alt.Chart(table, height=alt.Step(ROW)).encode(y=_rows(table.sort_values("share")), x=where)
-    dots = base.mark_circle(size=70, opacity=1).encode(color=_who(table))
+    dots = base.mark_circle(size=70, opacity=1, aria=False).encode(color=_who(table))
     return alt.layer(dots, base.mark_text(align="left", dx=8).encode(text="n:N"))
 
 

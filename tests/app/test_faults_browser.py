@@ -87,7 +87,7 @@ def test_a_laptop_closed_for_thirty_hours_loses_no_answer(trial, address, chromi
     assert [vote[2] for vote in votes_of(trial, url)] == ["left", "left"]
 
 
-@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("status", [pytest.param(400, marks=pytest.mark.slow), 413])
 def test_a_letter_that_is_refused_is_kept_and_sent_in_parts(trial, address, chromium, status):
     """More actions than a letter may have; the page neither drops them nor goes on as if they were saved."""
     url, sizes = link(trial, address), []

@@ -1,7 +1,7 @@
 """Adjusted p-values, against statsmodels and their order."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -10,6 +10,7 @@ from evalkit.stats.multiplicity import benjamini_hochberg, holm
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
+@settings(max_examples=30)
 @given(p=p_values)
 def test_both_are_those_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
