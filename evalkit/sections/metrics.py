@@ -55,9 +55,10 @@ def _conclusion(scores: Scores, facts: Facts) -> str:
         metrics = _format.plural(len({value.metric for value in scores.values}), "metric")
         return f"{metrics} computed; no two systems could be compared on the same prompts."
     first, family = tested[0], sum(c.holm_p is not None for c in scores.comparisons)
+    counted = "image" if scores.infos.get(first.metric, {}).get("level") == "set" else "prompt"
     return (
         f"{first.metric}: {facts.label(first.first)} minus {facts.label(first.second)} is "
-        f"{_format.measure(first.estimate, signed=True)}, n = {_format.plural(first.estimate.n, 'prompt')}, "
+        f"{_format.measure(first.estimate, signed=True)}, n = {_format.plural(first.estimate.n, counted)}, "
         f"{_format.p_text(first.holm_p)} (Holm over {family})."
     )
 

@@ -54,7 +54,7 @@ class Design(Spec):
         default=(), description="draw the sample from each of these groups in proportion"
     )
     seed: int = Field(default=0, description="draws the sample, the sheets and the sides")
-    images: int = Field(default=1, ge=1, le=100, description="images per prompt and system")
+    images: int = Field(default=1, ge=1, le=1000, description="images per prompt and system")
     questions: tuple[str, ...] = Field(default=("aesthetics", "alignment"), min_length=1)
     wording: str = Field(default="default", description="which wording of the questions and answers")
     raters: int = Field(default=10, ge=1, le=100_000, description="sheets drawn at opening: one a rater")
