@@ -32,7 +32,7 @@ def vote_blocks(run: Run, facts: Facts, base: str) -> list[Block]:
     spoken_ = sorted(votes["lang"].unique(), key=lambda lang: (lang != base, lang))
     if len(spoken_) < 2:
         named = spoken(spoken_[0]) if spoken_ else "no language"
-        return [Paragraph(f"All votes are on prompts in {named}: people say nothing on the gap.")]
+        return [Paragraph(f"All pictures voted on come from prompts in {named}: people say nothing on the gap.")]
     return [_table(ballots, QUESTION, pair, spoken_, base, facts) for pair in facts.pairs]
 
 

@@ -78,6 +78,7 @@ def test_an_image_that_several_raters_saw_counts_once(transcript, arm_of):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_an_area_of_055_is_excluded(tmp_path_factory):
     """The proof with its n: a served study of 3,010 images, each shown to one rater; a planted leak in it is found."""
     study = open_trial(new_settings(tmp_path_factory), images=215, raters=54, comparisons_per_rater=28)
