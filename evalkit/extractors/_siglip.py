@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evalkit.errors import ModelError
 from evalkit.extractors import EmbedPictures, EmbedTexts, Rows
 from evalkit.extractors._network import embedding, find_device
 from evalkit.extractors._pictures import Prepare
 from evalkit.extractors._pretrained import pretrained
-from evalkit.extractors.clip import Checkpoint
+from evalkit.extractors.clip import Checkpoint, complete_network
 from evalkit.settings import Settings
 
 TITLE, AT_ONCE = "SigLIP", 32
@@ -26,7 +25,7 @@ TITLE, AT_ONCE = "SigLIP", 32
 def load_pictures(checkpoint: Checkpoint, settings: Settings) -> EmbedPictures:
     """A function from picture files to rows (n, width), not normalised."""
     prepare, side = _preparation(checkpoint)
-    return embedding(_image_tower(_network(checkpoint, "cpu")), prepare, side, settings)
+    return embedding(_image_tower(complete_network("SiglipModel", checkpoint, "cpu")), prepare, side, settings)
 
 
 def load_texts(checkpoint: Checkpoint, settings: Settings) -> EmbedTexts:
@@ -34,7 +33,7 @@ def load_texts(checkpoint: Checkpoint, settings: Settings) -> EmbedTexts:
     import torch
 
     device = find_device(settings)
-    network, tokens = _network(checkpoint, device), _tokenizer(checkpoint)
+    network, tokens = complete_network("SiglipModel", checkpoint, device), _tokenizer(checkpoint)
     longest = network.config.text_config.max_position_embeddings
 
     def embed(texts: Sequence[str]) -> Iterator[Rows]:
@@ -52,15 +51,6 @@ def excess_tokens(texts: Sequence[str], checkpoint: Checkpoint) -> list[int]:
     tokens = _tokenizer(checkpoint)
     longest = _from("SiglipConfig", checkpoint).text_config.max_position_embeddings
     return [max(0, len(tokens(text, verbose=False)["input_ids"]) - longest) for text in texts]
-
-
-def _network(checkpoint: Checkpoint, device: str) -> Any:
-    options = {"use_safetensors": True, "dtype": "float32", "output_loading_info": True}
-    network, told = _from("SiglipModel", checkpoint, **options)
-    if lacking := sorted(told["missing_keys"]):
-        what = f"SigLIP lacks {len(lacking)} of its weights, as {lacking[0]}"
-        raise ModelError(what, where=checkpoint.source, hint="take a complete checkpoint")
-    return network.eval().requires_grad_(False).to(device)
 
 
 def _image_tower(network: Any) -> Any:

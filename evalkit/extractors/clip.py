@@ -140,9 +140,18 @@ def logit_scale(checkpoint: Checkpoint) -> float:
 def _network(checkpoint: Checkpoint, device: str) -> Any:
     if checkpoint.tensors:
         return from_open_clip(checkpoint.tensors, _from("CLIPConfig", checkpoint)).to(device)
-    network, told = _from("CLIPModel", checkpoint, use_safetensors=True, dtype="float32", output_loading_info=True)
+    return complete_network("CLIPModel", checkpoint, device)
+
+
+def complete_network(kind: str, checkpoint: Checkpoint, device: str) -> Any:
+    """A network of transformers, by the name of its class, ready to look.
+
+    Raises:
+        ModelError: the checkpoint lacks some of its weights.
+    """
+    network, told = _from(kind, checkpoint, use_safetensors=True, dtype="float32", output_loading_info=True)
     if lacking := sorted(told["missing_keys"]):
-        what = f"CLIP lacks {len(lacking)} of its weights, as {lacking[0]}"
+        what = f"{kind.removesuffix('Model')} lacks {len(lacking)} of its weights, as {lacking[0]}"
         raise ModelError(what, where=checkpoint.source, hint="take a complete checkpoint")
     return network.eval().requires_grad_(False).to(device)
 

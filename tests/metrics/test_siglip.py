@@ -65,5 +65,5 @@ def test_a_checkpoint_that_lacks_weights_and_an_open_revision_are_errors(setting
 
     tensors = load_file(folder / "model.safetensors")
     save_file({k: x for k, x in tensors.items() if "head" not in k}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="SigLIP lacks"):
+    with pytest.raises(ModelError, match="Siglip lacks"):
         siglip_multilingual.score(pictures, workplace)
